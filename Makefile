@@ -1,0 +1,142 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION ?= dev
+ENV ?= appworld
+PORT ?= 8000
+# Rows of the synthetic world that images and `make serve` get.
+WORLD_ROWS ?= 300000
+NAMESPACE ?= training-sandbox-system
+
+UV_VERSION := 0.13.9
+UV := build/tools/bin/uv
+PYTHON := .venv/bin/python
+ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
+# APPWORLD_ROOT=… mounts a world of yours; without it a synthetic one is generated once.
+APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
+CLUSTER_RUN := tests/cluster/run
+
+export UV_PYTHON_DOWNLOADS := never
+export VERSION
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##
+.PHONY: demo
+demo: deploy ## From nothing to rewards: cluster, images, operator, 8 AppWorld rollouts
+	$(CLUSTER_RUN) $(PYTHON) -m examples.demo
+
+.PHONY: test
+test: test-fast test-e2e ## Run every test, e2e on the real cluster included
+
+.PHONY: test-fast
+test-fast: venv venv-appworld ## Run the tests that need no cluster
+	tests/cluster/tools helm
+	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" tests
+	build/venvs/appworld/bin/python -m pytest -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
+
+.PHONY: test-e2e
+test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours)
+	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
+
+.PHONY: lint
+lint: venv venv-appworld ## Check format, lint, types and the direction of imports
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/basedpyright
+	.venv/bin/basedpyright --project sandbox_image/environments/appworld
+	.venv/bin/lint-imports
+	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck
+
+.PHONY: format
+format: venv ## Format the code
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+.PHONY: serve
+serve: venv venv-$(ENV) $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
+	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
+	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
+	APPWORLD_ROOT=$(APPWORLD_ROOT) exec .venv/bin/training-sandbox-server
+
+##
+.PHONY: cluster
+cluster: ## Create the kind cluster of this checkout (idempotent)
+	tests/cluster/up
+
+.PHONY: cluster-down
+cluster-down: ## Delete the kind cluster of this checkout, and all that it left
+	tests/cluster/down
+
+.PHONY: node-image
+node-image: ## Pull kind's node image, or build it where nothing can be pulled
+	tests/cluster/node-image
+
+.PHONY: images
+images: ## Build the images of the operator and of AppWorld (VERSION=dev)
+	tests/cluster/build-image --file operator/Dockerfile --tag training-sandbox/operator:$(VERSION) .
+	tests/cluster/build-image --file sandbox_image/Dockerfile --target appworld \
+	  --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) \
+	  --tag training-sandbox/appworld:$(VERSION) .
+
+.PHONY: deploy
+deploy: venv cluster images ## Load the images and install the operator with Helm
+	tests/cluster/load training-sandbox/operator:$(VERSION) training-sandbox/appworld:$(VERSION)
+	$(CLUSTER_RUN) helm upgrade --install training-sandbox charts/training-sandbox \
+	  --namespace $(NAMESPACE) --create-namespace --wait --timeout 3m \
+	  --set image.tag=$(VERSION) --set environments.appworld.image=training-sandbox/appworld:$(VERSION)
+
+.PHONY: undeploy
+undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.md)
+	$(CLUSTER_RUN) helm uninstall training-sandbox --namespace $(NAMESPACE) --wait --ignore-not-found
+
+.PHONY: bench-ready
+bench-ready: deploy ## Measure apply → Ready against the same pod started bare
+	$(CLUSTER_RUN) $(PYTHON) benchmarks/ready.py
+
+##
+.PHONY: venv
+venv: .venv/.complete
+
+.PHONY: venv-appworld
+venv-appworld: build/venvs/appworld/.complete
+
+.venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
+	@echo "Installing the development environment (.venv)"
+	$(UV) venv --quiet --allow-existing --python python3 .venv
+	$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $<
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker
+	@touch $@
+
+build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
+	@echo "Installing the environment $* (build/venvs/$*)"
+	$(UV) venv --quiet --allow-existing --python python3.11 build/venvs/$*
+	$(UV) pip sync --quiet --python build/venvs/$*/bin/python --require-hashes $<
+	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
+	@touch $@
+
+$(CURDIR)/build/world/%: | build/venvs/appworld/.complete
+	build/venvs/appworld/bin/python -m training_sandbox_appworld.world --root $@ --rows $*
+
+$(UV):
+	@.ci/bootstrap-uv $(UV_VERSION) build/tools
+
+.PHONY: lock
+lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRADE=1: newer versions)
+	$(UV) pip compile $(LOCK_FLAGS) -o locks/development.txt pyproject.toml --group dev operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml
+	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
+	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
+	$(UV) pip compile $(LOCK_FLAGS) -o locks/appworld.txt sandbox_image/environments/appworld/pyproject.toml
+	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
+
+LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+  --no-emit-package training-sandbox-worker $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: cluster-down ## Delete the cluster and all that was built in this checkout
+	rm -rf build .venv .pytest_cache .ruff_cache .hypothesis

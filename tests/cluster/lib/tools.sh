@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Where kind, kubectl and helm are: in PATH if they will do, else built into the cache, once per version.
+
+BIN=$CACHE/bin
+
+# use_tools TOOL…: puts them in PATH; they are built first if need be.
+use_tools() {
+  local tool missing=()
+  for tool in "$@"; do tool_is_there "$tool" || missing+=("$tool"); done
+  [[ ${#missing[@]} -eq 0 ]] || "$HERE/tools" "${missing[@]}"
+  for tool in "$@"; do
+    if [[ -d $(tool_folder "$tool") ]]; then PATH=$(tool_folder "$tool"):$PATH; fi
+  done
+}
+
+tool_is_there() { [[ -d $(tool_folder "$1") ]] || will_do "$1"; }
+
+tool_folder() {
+  case $1 in
+    kind) echo "$BIN/kind-$KIND_VERSION" ;;
+    helm) echo "$BIN/helm-$HELM_VERSION" ;;
+    kubectl) echo "$BIN/kubectl-$KUBERNETES_VERSION" ;;
+    *) die "no such tool: $1" "tools are kind, kubectl and helm" ;;
+  esac
+}
+
+will_do() { # the one in PATH
+  local version
+  have "$1" || return 1
+  case $1 in
+    kind) [[ $(kind version) == "kind $KIND_VERSION "* ]] ;;
+    helm) [[ $(helm version --template '{{.Version}}') == v3.* ]] ;;
+    kubectl)
+      version=$(kubectl version --client 2> /dev/null | sed -n 's/^Client Version: v\([0-9]*\.[0-9]*\).*/\1/p')
+      printf '%s\n' "$KUBECTL_MINIMUM" "${version:-0}" | sort --check=quiet --version-sort
+      ;;
+  esac
+}
