@@ -1,0 +1,58 @@
+"""The command `training-sandbox-server`."""
+
+import argparse
+import asyncio
+import sys
+
+from training_sandbox_server import __version__, http_server, logs, settings, termination
+from training_sandbox_server.app import create_app
+from training_sandbox_server.http_server import HTTPServer, ListenError
+from training_sandbox_server.incarnation import Incarnation
+from training_sandbox_server.settings import InvalidSettingsError, Settings
+from training_sandbox_server.state_directory import StateDirectory, StateDirectoryError
+from training_sandbox_worker import process
+
+
+def main() -> None:
+    """Serve until SIGTERM; exit with 0, 64 (settings are wrong) or 70 (the environment failed)."""
+    http_server.end_at_once_on_signals()
+    _parse_arguments()
+    logs.configure()
+    try:
+        chosen = settings.load()
+        process.adopt_orphans()
+        with StateDirectory(chosen.state_dir) as directory:
+            status = asyncio.run(_serve(chosen, directory))
+    except (InvalidSettingsError, ListenError, StateDirectoryError) as error:
+        termination.report("InvalidSettings", str(error))
+        status = termination.EXIT_USAGE
+    sys.exit(status)
+
+
+async def _serve(chosen: Settings, directory: StateDirectory) -> int:
+    """Answer HTTP for as long as the incarnation lives; returns the exit status."""
+    listener = http_server.listen(chosen.host, chosen.port)
+    incarnation = Incarnation(chosen, directory)
+    http = HTTPServer(create_app(incarnation), on_signal=incarnation.ask_to_drain)
+    sys.stdout.write(f"training-sandbox-server listens on {http_server.url(listener)}\n")
+    sys.stdout.flush()
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    status = await incarnation.run()
+    http.stop()
+    await serving
+    return status
+
+
+def _parse_arguments() -> None:
+    parser = argparse.ArgumentParser(
+        prog="training-sandbox-server",
+        description="Serves the episodes of one environment over HTTP.",
+        epilog="Environment variables:\n" + settings.describe(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

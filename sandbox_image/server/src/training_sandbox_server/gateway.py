@@ -1,0 +1,86 @@
+"""What every request passes before it is routed: its path, its size, the incarnation's name."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from training_sandbox_server.errors import PayloadTooLargeError
+from training_sandbox_server.strict_json import respond
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+_MOST_DISCARDED_BYTES = 64 * 1024 * 1024
+"""A body that is too large is read to its end up to here: most clients read no answer before."""
+
+INCARNATION_HEADER = "x-sandbox-incarnation"
+
+
+class Gateway:
+    """Wraps the application.
+
+    Double and trailing slashes in a path do not matter. A body is read whole before it is parsed,
+    and refused beyond `MAX_BODY_BYTES`, whether or not its length was announced.
+
+    Args:
+        app: The application.
+        incarnation: Put into a header of every answer.
+    """
+
+    def __init__(self, app: ASGIApp, incarnation: str) -> None:
+        self._app = app
+        self._header = (INCARNATION_HEADER.encode(), incarnation.encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of ASGI; only HTTP is served."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"{scope['type']} is not served")
+
+        async def send_with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), self._header]
+            await send(message)
+
+        body = await _read_body(scope, receive)
+        if body is None:
+            await _too_large(scope, receive, send_with_header)
+            return
+        scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
+        await self._app(scope, _Replay(body, receive), send_with_header)
+
+
+class _Replay:
+    """The `receive` of a request whose body was read already."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """The body; None if it is too large."""
+    announced = Headers(scope=scope).get("content-length", "0")
+    if announced.isdecimal() and int(announced) > _MOST_DISCARDED_BYTES:
+        return None
+    body = bytearray()
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return bytes(body)
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY_BYTES:
+            body += part
+        if size > _MOST_DISCARDED_BYTES or not message.get("more_body", False):
+            return bytes(body) if size <= MAX_BODY_BYTES else None
+
+
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    error = PayloadTooLargeError(f"a body has at most {MAX_BODY_BYTES} bytes")
+    response = respond(error.body(), status=error.status, headers={"Connection": "close"})
+    await response(scope, receive, send)

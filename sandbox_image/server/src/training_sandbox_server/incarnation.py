@@ -1,0 +1,201 @@
+"""One life of a server process: boot, serve, drain, end."""
+
+import asyncio
+import logging
+import secrets
+from enum import StrEnum
+
+from training_sandbox_server import __version__, termination
+from training_sandbox_server.activity import Activity
+from training_sandbox_server.boot import Loaded, StartError, load, start_error
+from training_sandbox_server.bound_task import BoundTask
+from training_sandbox_server.errors import BootingError, DrainingError
+from training_sandbox_server.logs import about
+from training_sandbox_server.protocol import Slots, Status
+from training_sandbox_server.reaper import ChildReaper
+from training_sandbox_server.settings import Settings
+from training_sandbox_server.state_directory import StateDirectory
+from training_sandbox_server.verbs import Verbs
+from training_sandbox_server.zygote_client import BootError, Zygote
+from training_sandbox_worker import process
+
+_PING_SECONDS = 3.0
+_LAST_PROCESSES_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Phase(StrEnum):
+    """What the server is doing."""
+
+    BOOTING = "booting"
+    SERVING = "serving"
+    DRAINING = "draining"
+
+
+class Incarnation:
+    """An environment's zygote and everything that is played in it, from boot to end.
+
+    It is never repaired: when the zygote dies all episodes are lost, the process ends, and the
+    next one has another name.
+
+    Args:
+        settings: The settings.
+        directory: The state directory, entered.
+    """
+
+    def __init__(self, settings: Settings, directory: StateDirectory) -> None:
+        self.name = incarnation_name(settings.pod_uid, directory.start)
+        self.phase = Phase.BOOTING
+        self._settings = settings
+        self._directory = directory
+        self._activity = Activity()
+        self._drain_asked = asyncio.Event()
+        self._zygote: Zygote | None = None
+        self._loaded: Loaded | None = None
+        self._verbs: Verbs | None = None
+        self._bound: BoundTask | None = None
+        if settings.task_id is not None and settings.episode_id is not None:
+            self._bound = BoundTask(settings.task_id, settings.episode_id, settings.params or {})
+
+    @property
+    def verbs(self) -> Verbs:
+        """The verbs, for calls that a draining server still answers.
+
+        Raises:
+            BootingError: The environment is not loaded yet.
+            DrainingError: And it will not be.
+        """
+        if self._verbs is None and self.phase is Phase.BOOTING:
+            raise BootingError("the environment is being loaded")
+        if self._verbs is None:
+            raise DrainingError("the server is about to end")
+        return self._verbs
+
+    @property
+    def admitting_verbs(self) -> Verbs:
+        """The verbs, for calls that begin something.
+
+        Raises:
+            BootingError: The environment is not loaded yet.
+            DrainingError: The server is about to end.
+        """
+        if self.phase is Phase.DRAINING:
+            raise DrainingError("the server is about to end")
+        return self.verbs
+
+    @property
+    def unready(self) -> str | None:
+        """Why nothing can be played here: `booting`, `draining`, `finished`; None if it can."""
+        if self.phase is not Phase.SERVING:
+            return self.phase.value
+        return "finished" if self._bound is not None and self._bound.finished else None
+
+    @property
+    def status(self) -> Status:
+        """The data of /status."""
+        loaded = self._loaded
+        return Status(
+            incarnation=self.name,
+            environment=loaded.catalogue.environment if loaded else self._settings.environment,
+            phase=self.phase.value,
+            slots=Slots(
+                total=self._settings.slots if self._bound is None else 1,
+                used=loaded.episodes.used if loaded else 0,
+            ),
+            idle_seconds=round(self._activity.idle_seconds, 3),
+            task=self._bound.status if self._bound is not None else None,
+            version=__version__,
+        )
+
+    async def is_healthy(self) -> bool:
+        """Whether the zygote can fork."""
+        if self._zygote is None or self._loaded is None:
+            return False
+        return await self._zygote.ping(_PING_SECONDS)
+
+    def ask_to_drain(self) -> None:
+        """Begin nothing more, and let `run` come to its end."""
+        self.phase = Phase.DRAINING
+        self._drain_asked.set()
+
+    async def run(self) -> int:
+        """Live until asked to drain or until the zygote is gone; leave no process behind.
+
+        Returns:
+            The exit status.
+        """
+        life = asyncio.create_task(self._live())
+        drain_asked = asyncio.create_task(self._drain_asked.wait())
+        try:
+            await asyncio.wait({life, drain_asked}, return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                return life.result()
+            await self._finish_calls()
+            return termination.EXIT_DRAINED
+        finally:
+            self.phase = Phase.DRAINING
+            for task in (life, drain_asked):
+                task.cancel()
+            await self._end()
+
+    async def _live(self) -> int:
+        try:
+            loaded = await self._boot()
+        except StartError as error:
+            termination.report(error.reason, str(error))
+            return error.exit_status
+        spared = self._bound.episode_id if self._bound is not None else None
+        async with asyncio.TaskGroup() as group:
+            expiry = group.create_task(loaded.episodes.expire_idle(spared))
+            if self._zygote is not None:
+                await self._zygote.gone.wait()
+            expiry.cancel()
+        termination.report("ZygoteDied", "the zygote ended; all episodes are lost")
+        return termination.EXIT_SOFTWARE
+
+    async def _boot(self) -> Loaded:
+        settings = self._settings
+        log.info("booting", extra=about(incarnation=self.name, environment=settings.environment))
+        try:
+            self._zygote = Zygote.start(
+                settings.environment_python, settings.environment, ChildReaper()
+            )
+        except BootError as error:
+            raise start_error(error) from error
+        loaded = await load(self._zygote, settings, self._directory, self._bound)
+        self._loaded = loaded
+        self._verbs = Verbs(loaded.catalogue, loaded.episodes, self._activity, self._bound)
+        self._activity.reset()
+        if self.phase is Phase.BOOTING:
+            self.phase = Phase.SERVING
+        log.info("serving", extra=about(incarnation=self.name))
+        return loaded
+
+    async def _finish_calls(self) -> None:
+        """Let calls in flight end, for as long as the settings allow."""
+        log.info("draining", extra=about(calls=self._activity.in_flight))
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self._activity.wait_until_idle()
+        except TimeoutError:
+            log.warning("calls cut off", extra=about(calls=self._activity.in_flight))
+
+    async def _end(self) -> None:
+        if self._loaded is not None:
+            await self._loaded.episodes.lose_all("the server ended")
+        if self._zygote is not None:
+            await self._zygote.stop()
+        # What episodes left behind is this process's, as the next subreaper, if the zygote died.
+        if not await asyncio.to_thread(process.kill_descendants, _LAST_PROCESSES_SECONDS):
+            log.warning("processes are left")
+
+
+def incarnation_name(pod_uid: str | None, start: int) -> str:
+    """`<pod uid>-<start>`; outside a pod with a random part, so that no two servers share a name.
+
+    Args:
+        pod_uid: The pod's uid, if there is a pod.
+        start: How often the server's state directory was started before.
+    """
+    return f"{pod_uid or f'local-{secrets.token_hex(4)}'}-{start}"

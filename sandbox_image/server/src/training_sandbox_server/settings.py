@@ -1,0 +1,101 @@
+"""The server's settings: environment variables with the prefix `SANDBOX_`."""
+
+from pathlib import Path
+from typing import Annotated, Self, cast
+
+from pydantic import Field, Json, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from training_sandbox_server.protocol import EpisodeId
+
+_PREFIX = "SANDBOX_"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(min_length=1)]
+
+
+class InvalidSettingsError(Exception):
+    """A variable has a value that is not allowed; the text names it."""
+
+
+class Settings(BaseSettings):
+    """What the environment variables say; an empty one counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    environment: Name = Field(default="appworld", description="environment's name, or module:Class")
+    env_type: Name | None = Field(
+        default=None, description="a further env_type that /create accepts"
+    )
+    environment_python: Path = Field(
+        default=Path("/opt/environment/bin/python"),
+        description="interpreter of the environment's venv",
+    )
+    host: Name = Field(default="0.0.0.0", description="listen address")  # noqa: S104 (a pod's own address)
+    port: int = Field(default=8000, ge=0, le=65_535, description="listen port; 0: any free one")
+    slots: int = Field(default=16, ge=1, le=256, description="episodes at once")
+    task_id: Name | None = Field(
+        default=None, description="bound task: its episode is opened at start"
+    )
+    episode_id: EpisodeId | None = Field(default=None, description="bound task: the episode's id")
+    params: Json[dict[str, object]] | None = Field(
+        default=None, description="bound task: JSON object"
+    )
+    state_dir: Path = Field(
+        default=Path("/tmp/training-sandbox"),  # noqa: S108 (the pod's own emptyDir; locked and private)
+        description="folder of the episodes' directories and of the start counter",
+    )
+    pod_uid: Name | None = Field(default=None, description="first part of the incarnation")
+    step_timeout_seconds: Seconds = Field(default=100, description="hard deadline of a step")
+    episode_idle_seconds: Seconds = Field(
+        default=300, description="life of an episode without a call"
+    )
+    drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=20, description="how long running steps may take after SIGTERM"
+    )
+
+    @model_validator(mode="after")
+    def _bound_task_is_whole(self) -> Self:
+        if (self.task_id is None) != (self.episode_id is None):
+            raise ValueError(
+                "SANDBOX_TASK_ID and SANDBOX_EPISODE_ID are set together or not at all"
+            )
+        if self.params is not None and self.task_id is None:
+            raise ValueError("SANDBOX_PARAMS is for a bound task; SANDBOX_TASK_ID is not set")
+        return self
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        InvalidSettingsError: With one line for each variable that is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSettingsError("\n".join(_lines(error))) from error
+    except SettingsError as error:
+        raise InvalidSettingsError(str(error)) from error
+
+
+def describe() -> str:
+    """The variables with their meanings and defaults, a line each."""
+    lines: list[str] = []
+    for name, field in Settings.model_fields.items():
+        default = "none" if field.default is None else cast("object", field.default)
+        lines.append(f"  {_PREFIX + name.upper():<30} {field.description} (default: {default})")
+    return "\n".join(lines)
+
+
+def _lines(error: ValidationError) -> list[str]:
+    lines: list[str] = []
+    for problem in error.errors(include_url=False, include_context=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            variable = str(problem["loc"][0]).upper().removeprefix(_PREFIX)
+            message = f"{_PREFIX}{variable}={problem['input']!s}: {message}"
+        lines.append(message)
+    return lines

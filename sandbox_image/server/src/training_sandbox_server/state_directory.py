@@ -1,0 +1,89 @@
+"""The folder that outlives a server process: the start counter and the episodes' directories."""
+
+import fcntl
+import itertools
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_PRIVATE = 0o700
+
+
+class StateDirectoryError(Exception):
+    """The state directory cannot be used; the text says why."""
+
+
+class StateDirectory:
+    """The state directory of the one server that runs on it.
+
+    Entering it makes it, locks it for this process, counts the start and removes what a former
+    incarnation left of its episodes.
+
+    Args:
+        path: The directory; created if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.start = 0
+        self._episodes = self.path / "episodes"
+        self._numbers = itertools.count()
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        """Take the directory.
+
+        Raises:
+            StateDirectoryError: It cannot be written, or another server runs on it.
+        """
+        try:
+            self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.start = self._count_start()
+            remove_tree(self._episodes)
+            self._episodes.mkdir(mode=_PRIVATE)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise StateDirectoryError(f"{self.path} is in use by another server") from None
+        except (OSError, ValueError) as error:
+            raise StateDirectoryError(f"{self.path} cannot be used: {error}") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove the episodes' directories and let go of the lock."""
+        remove_tree(self._episodes)
+        os.close(self._lock)
+
+    def new_episode(self) -> Path:
+        """Make an empty, private directory. Its name is a number: no caller's text is in a path."""
+        path = self._episodes / f"{next(self._numbers):06}"
+        path.mkdir(mode=_PRIVATE)
+        return path
+
+    def _count_start(self) -> int:
+        counter = self.path / "starts"
+        start = int(counter.read_text()) if counter.exists() else 0
+        written = counter.with_suffix(".new")
+        written.write_text(f"{start + 1}\n")
+        written.replace(counter)
+        return start
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with everything in it, even where agent code took permissions away."""
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        path.chmod(_PRIVATE)
+        for directory, names, _ in os.walk(path):
+            for below in (Path(directory, name) for name in names):
+                if not below.is_symlink():
+                    below.chmod(_PRIVATE)
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,158 @@
+"""A single-threaded parent of forked processes: it forks on request, kills, reaps and reports.
+
+Frames of the control socket, from its owner: `fork` (with the child's channel as a descriptor),
+`kill`, `ping`. To its owner: `forked` or `fork_failed`, then once, when the process has ended,
+`exited`; `pong`. A process is named by the number that its owner chose (`process`), never by its
+pid: only the parent knows whether a pid still is that process.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
+
+from training_sandbox_worker import process, wire
+
+_STOP_SECONDS = 5.0
+
+
+def _wake_up(*_: object) -> None:
+    """Let the wakeup pipe, which the interpreter writes to, interrupt the poll."""
+
+
+class ForkServer:
+    """Forks processes that run one function each, in a session of their own.
+
+    Everything that such a process leaves behind is killed when it ends: its process group, and
+    whatever left the group, which the kernel hands to this process as an orphan. As each forked
+    process adopts the orphans below itself, a child that this process did not fork can only be
+    the remains of one that ended.
+
+    Args:
+        control: The connection to the owner.
+        job: What a forked process does with its channel; the process ends when it returns.
+    """
+
+    def __init__(self, control: socket.socket, job: Callable[[socket.socket], None]) -> None:
+        self._control = control
+        self._job = job
+        self._processes: dict[int, int] = {}
+        self._stopping = False
+        self._wakeup, self._wakeup_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def serve(self) -> None:
+        """Serve until the owner closes the control socket or SIGTERM, then kill all processes."""
+        self._handle_signals()
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, wire.WireError):
+            while not self._stopping:
+                ready = {descriptor for descriptor, _ in poll.poll()}
+                if self._wakeup in ready:
+                    self._drain_wakeup()
+                    self._reap()
+                if self._control.fileno() in ready:
+                    self._handle_frame()
+        process.kill_descendants(_STOP_SECONDS)
+
+    def _handle_signals(self) -> None:
+        signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _wake_up)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _drain_wakeup(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wakeup, 4096):
+                pass
+
+    def _handle_frame(self) -> None:
+        frame, descriptors = wire.receive_with_descriptors(self._control)
+        match frame:
+            case {"kind": "fork", "process": int(number)}:
+                self._fork(number, descriptors)
+            case {"kind": "kill", "process": int(number)}:
+                self._kill(number)
+            case {"kind": "ping"}:
+                self._report({"kind": "pong"})
+            case _:
+                self._stopping = True
+
+    def _fork(self, number: int, descriptors: Sequence[int]) -> None:
+        (channel,) = descriptors
+        parent = os.getpid()
+        # A signal between fork and reset would be written into the wakeup pipe of both processes.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_child(parent, channel, unblocked)
+            self._processes[pid] = number
+        except OSError as error:
+            self._report({"kind": "fork_failed", "process": number, "reason": str(error)})
+        else:
+            self._report({"kind": "forked", "process": number, "pid": pid})
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            os.close(channel)
+
+    def _become_child(self, parent: int, channel: int, unblocked: Iterable[int]) -> NoReturn:
+        status = 1
+        try:
+            os.setsid()
+            process.die_with_parent(signal.SIGKILL, parent)
+            process.adopt_orphans()
+            self._forget_parent()
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            self._job(socket.socket(fileno=channel))
+            status = 0
+        finally:
+            # Neither exit handlers nor buffered output of the parent belong to this process.
+            os._exit(status)
+
+    def _forget_parent(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        self._control.close()
+        os.close(self._wakeup)
+        os.close(self._wakeup_in)
+        # Agent code can print without end to descriptors 1 and 2: not into the pod's log.
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nowhere, standard)
+        os.close(nowhere)
+
+    def _kill(self, number: int) -> None:
+        for pid, owned in self._processes.items():
+            if owned == number:
+                process.kill_session(pid)
+
+    def _reap(self) -> None:
+        ended: list[wire.Frame] = []
+        with contextlib.suppress(ChildProcessError):
+            while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                process.kill_session(dead.si_pid)
+                _, status = os.waitpid(dead.si_pid, 0)
+                number = self._processes.pop(dead.si_pid, None)
+                if number is not None:
+                    code = os.waitstatus_to_exitcode(status)
+                    ended.append({"kind": "exited", "process": number, "code": code})
+        self._kill_strays()
+        for frame in ended:
+            self._report(frame)
+
+    def _kill_strays(self) -> None:
+        for pid in process.children(os.getpid()):
+            if pid not in self._processes:
+                process.kill_session(pid)
+
+    def _report(self, frame: wire.Frame) -> None:
+        wire.send(self._control, frame)

@@ -1,0 +1,120 @@
+"""A server that was started for one task."""
+
+import json
+
+import pytest
+
+BOUND = {"SANDBOX_TASK_ID": "count-to-10", "SANDBOX_EPISODE_ID": "my-instance"}
+
+
+@pytest.fixture
+def bound(start):
+    return start(**BOUND)
+
+
+def task(server) -> dict[str, object]:
+    return server.status()["task"]
+
+
+def readiness(server) -> object:
+    return server.http.get("/readyz").json().get("reason")
+
+
+def test_its_episode_is_open_when_the_server_is_ready(bound):
+    assert bound.observe("my-instance", "add 4") == "4"
+    assert task(bound) == {
+        "task_id": "count-to-10",
+        "episode_id": "my-instance",
+        "state": "running",
+        "steps": 1,
+        "reward": None,
+        "finished": False,
+    }
+    assert bound.status()["slots"] == {"total": 1, "used": 1}
+
+
+def test_create_answers_its_episode(bound):
+    data = bound.data("create", task_id="count-to-10", instance_id="my-instance")
+    assert data["state"][1]["content"] == "Count to 10."
+
+
+def test_it_plays_nothing_else(bound):
+    response = bound.post("create", task_id="count-to-10")
+    assert (response.status_code, response.json()["error"]["field"]) == (400, "instance_id")
+    assert "my-instance" in response.json()["detail"]
+
+
+def test_it_is_finished_when_the_task_terminated_and_was_evaluated(bound):
+    bound.act("my-instance", "add 5")
+    bound.act("my-instance", "done")
+    assert task(bound) | {"state": "terminated", "reward": 0.5, "finished": True} == task(bound)
+    assert readiness(bound) == "finished"
+    assert bound.http.get("/healthz").status_code == 200
+
+
+def test_it_can_be_evaluated_when_it_is_finished(bound):
+    bound.act("my-instance", "add 10")
+    bound.act("my-instance", "done")
+    assert bound.data("evaluate", instance_id="my-instance", params={"sparse": True}) == 1.0
+
+
+def test_it_is_not_finished_while_its_evaluation_fails(bound):
+    bound.act("my-instance", "spoil nan")
+    assert bound.act("my-instance", "done").status_code == 500
+    assert task(bound) | {"state": "terminated", "reward": None, "finished": False} == task(bound)
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [
+        (lambda server: server.post("release", instance_id="my-instance"), "released"),
+        (lambda server: server.act("my-instance", "kill 9"), "lost"),
+    ],
+)
+def test_it_is_finished_when_its_episode_is_over(bound, end, state):
+    end(bound)
+    assert task(bound) | {"state": state, "finished": True} == task(bound)
+    assert readiness(bound) == "finished"
+    again = bound.post("create", task_id="count-to-10", instance_id="my-instance")
+    assert again.json()["error"]["type"] == f"episode_{state}"
+
+
+def test_it_expires_unless_it_terminated(start, wait_until, tmp_path):
+    expiring = start(**BOUND, SANDBOX_EPISODE_IDLE_SECONDS="0.5")
+    wait_until(lambda: task(expiring)["state"] == "expired")
+    assert readiness(expiring) == "finished"
+
+
+def test_it_stays_evaluable_once_it_terminated(start, wait_until):
+    server = start(**BOUND, SANDBOX_EPISODE_IDLE_SECONDS="0.3")
+    server.act("my-instance", "add 10")
+    server.act("my-instance", "done")
+    wait_until(lambda: server.status()["idle_seconds"] > 1)
+    assert server.data("evaluate", instance_id="my-instance") == 1.0
+
+
+def test_its_params_reach_the_environment(start, tmp_path):
+    mark = tmp_path / "closed"
+    server = start(**BOUND, SANDBOX_PARAMS=json.dumps({"mark_on_close": str(mark)}))
+    server.post("release", instance_id="my-instance")
+    assert mark.read_text() == "my-instance"
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "reason"),
+    [
+        ({"SANDBOX_TASK_ID": "no-such-task"}, 64, "UnknownTask"),
+        ({"SANDBOX_PARAMS": '{"speed": 3}'}, 64, "InvalidTask"),
+        ({"SANDBOX_PARAMS": "[1]"}, 64, "InvalidSettings"),
+        ({"SANDBOX_PARAMS": "{"}, 64, "InvalidSettings"),
+        ({"SANDBOX_EPISODE_ID": "no spaces"}, 64, "InvalidSettings"),
+        ({"SANDBOX_TASK_ID": "broken"}, 70, "TaskFailed"),
+        ({"SANDBOX_TASK_ID": "slow", "SANDBOX_STEP_TIMEOUT_SECONDS": "0.5"}, 70, "TaskFailed"),
+    ],
+)
+def test_a_task_that_cannot_be_opened_ends_the_server(launch, settings, status, reason):
+    server = launch(**(BOUND | settings))
+    assert server.wait_for_exit() == status
+    (line,) = [line for line in server.lines if line.startswith("{")]
+    assert json.loads(line)["reason"] == reason
+    assert json.loads(line)["message"]
