@@ -1,0 +1,1 @@
+"""AppWorld as an environment of Training Sandbox, and a generator of synthetic worlds."""
