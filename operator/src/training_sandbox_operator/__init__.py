@@ -1,0 +1,16 @@
+"""The operator of Training Sandbox.
+
+TrainingInstances become hardened pods, are told apart from broken ones, and are collected in time.
+
+Layers, each importing only those below it:
+
+- ``shell``, ``__main__``: the process; kopf's watches feed the controller.
+- ``control``: cache, queue, deadlines and the loop that reconciles one key.
+- ``cluster``: everything that talks to the API server or to an instance's server.
+- ``decisions``: pure functions from what is known to what is to be done.
+- ``model``: what is known, as typed immutable values.
+"""
+
+from importlib.metadata import version
+
+__version__ = version("training-sandbox-operator")

@@ -1,0 +1,208 @@
+"""The few requests to the API server that the operator makes, each with its preconditions.
+
+This is aiohttp with the credentials that kopf already has, not a client library: those at hand
+cannot send preconditions with a deletion, and a request costs them five times the CPU.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, cast
+
+import aiohttp
+import kopf
+
+from training_sandbox_operator.cluster.errors import UnavailableError, error_of
+from training_sandbox_operator.model.names import GROUP, PLURAL, POD_SELECTOR, VERSION, Key
+
+FIELD_MANAGER = "training-sandbox-operator"
+_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+# A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
+_KEEPALIVE_SECONDS = 60.0
+_PAGE_SIZE = 500
+_UNAUTHORIZED = 401
+_BAD_REQUEST = 400
+
+JsonDict = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list.
+
+    Attributes:
+        resource_version: of the whole list: it shows the cluster as it was then.
+    """
+
+    items: list[JsonDict]
+    resource_version: int
+
+
+class KubernetesApi:
+    """The API server. An asynchronous context manager.
+
+    Every method raises one of ``cluster.errors``.
+
+    Args:
+        login: returns fresh credentials; called again when the server refuses the old ones, as it
+            does after the kubelet has rotated the service account's token.
+    """
+
+    def __init__(self, login: Callable[[], kopf.ConnectionInfo]) -> None:
+        self._login = login
+
+    async def __aenter__(self) -> Self:
+        connection = self._login()
+        self._authorization = connection.as_http_headers()
+        self._session = aiohttp.ClientSession(
+            base_url=connection.server.rstrip("/") + "/",
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=connection.as_ssl_context(),
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+            ),
+            headers={"User-Agent": FIELD_MANAGER, "Accept": "application/json"},
+            timeout=_TIMEOUT,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def create_pod(self, manifest: Mapping[str, Any]) -> JsonDict:
+        """Create a pod and return it."""
+        namespace: str = manifest["metadata"]["namespace"]
+        return await self._request("POST", _pods(namespace), body=manifest)
+
+    async def get_pod(self, key: Key) -> JsonDict:
+        """Return a pod."""
+        return await self._request("GET", f"{_pods(key.namespace)}/{key.name}")
+
+    async def delete_pod(self, key: Key, *, uid: str, grace_seconds: int | None = None) -> JsonDict:
+        """Delete the pod with this UID and return its last or present state.
+
+        Args:
+            key: namespace and name of the pod.
+            uid: the pod that is meant, not another one of the same name.
+            grace_seconds: None for the pod's own; 0 removes it without the kubelet's word.
+        """
+        options: JsonDict = {"preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        return await self._request("DELETE", f"{_pods(key.namespace)}/{key.name}", body=options)
+
+    async def delete_instance(self, key: Key, *, uid: str, resource_version: int) -> None:
+        """Delete the instance if it is still exactly this one: its deadline may have been moved."""
+        preconditions = {"uid": uid, "resourceVersion": str(resource_version)}
+        await self._request(
+            "DELETE",
+            f"{_instances(key.namespace)}/{key.name}",
+            body={"preconditions": preconditions, "propagationPolicy": "Background"},
+        )
+
+    async def replace_status(
+        self, key: Key, *, resource_version: int, status: Mapping[str, Any]
+    ) -> JsonDict:
+        """Replace the status of the instance, if it is in this version, and return the instance."""
+        # To replace the version by the one that is meant makes the server answer 409 when it is
+        # another one; a "test" would make it answer 422, as for a status that the schema refuses.
+        patch = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": str(resource_version)},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return await self._request(
+            "PATCH",
+            f"{_instances(key.namespace)}/{key.name}/status",
+            body=patch,
+            content_type="application/json-patch+json",
+        )
+
+    async def create_event(self, manifest: Mapping[str, Any]) -> None:
+        """Create a core/v1 Event."""
+        namespace: str = manifest["metadata"]["namespace"]
+        await self._request("POST", f"api/v1/namespaces/{namespace}/events", body=manifest)
+
+    def list_instances(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Yield all instances of a namespace, or of all namespaces."""
+        return self._list(_instances(namespace), {})
+
+    def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Yield all pods that an operator has made, of a namespace or of all namespaces."""
+        return self._list(_pods(namespace), {"labelSelector": POD_SELECTOR})
+
+    async def _list(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
+        position = ""
+        while True:
+            parameters = {**query, "limit": str(_PAGE_SIZE)}
+            if position:
+                parameters["continue"] = position
+            answer = await self._request("GET", path, query=parameters)
+            metadata = answer["metadata"]
+            yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
+            position = metadata.get("continue", "")
+            if not position:
+                return
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> JsonDict:
+        parameters = {**(query or {})}
+        if method in {"POST", "PATCH"}:
+            parameters["fieldManager"] = FIELD_MANAGER
+        data = None if body is None else json.dumps(body).encode()
+        status, text, retry_after = await self._send(method, path, parameters, data, content_type)
+        if status == _UNAUTHORIZED:
+            self._authorization = self._login().as_http_headers()
+            status, text, retry_after = await self._send(
+                method, path, parameters, data, content_type
+            )
+        answer = _decode(text)
+        if status >= _BAD_REQUEST:
+            raise error_of(status, answer, text=text, retry_after=retry_after)
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        data: bytes | None,
+        content_type: str,
+    ) -> tuple[int, str, str | None]:
+        headers = {**self._authorization, "Content-Type": content_type}
+        try:
+            async with self._session.request(
+                method, path, params=query, data=data, headers=headers
+            ) as response:
+                return response.status, await response.text(), response.headers.get("Retry-After")
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(0, "Unreachable", f"{method} {path}: {error!r}") from error
+
+
+def _pods(namespace: str | None) -> str:
+    return f"api/v1/namespaces/{namespace}/pods" if namespace else "api/v1/pods"
+
+
+def _instances(namespace: str | None) -> str:
+    root = f"apis/{GROUP}/{VERSION}"
+    return f"{root}/namespaces/{namespace}/{PLURAL}" if namespace else f"{root}/{PLURAL}"
+
+
+def _decode(text: str) -> JsonDict:
+    try:
+        answer: Any = json.loads(text)
+    except ValueError:
+        return {}
+    return cast("JsonDict", answer) if isinstance(answer, dict) else {}

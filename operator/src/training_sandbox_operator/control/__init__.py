@@ -1,0 +1,1 @@
+"""The loop: cache, queue, deadlines and the reconciliation of one key."""

@@ -1,0 +1,144 @@
+"""Carries out what a plan says, and puts what comes of it into the cache.
+
+Every write is safe to repeat: names are derived, and deletions and status writes say which object
+in which version they mean.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from training_sandbox_operator.cluster.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    RejectedError,
+)
+from training_sandbox_operator.cluster.events import EventRecorder
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.control.asking import Asker
+from training_sandbox_operator.control.cache import Cache
+from training_sandbox_operator.decisions.actions import (
+    Action,
+    AskServer,
+    CreatePod,
+    DeleteInstance,
+    DeletePod,
+    EmitEvent,
+    WriteStatus,
+)
+from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.reasons import Reason
+from training_sandbox_operator.model.situation import Refusal
+
+_log = logging.getLogger(__name__)
+
+
+class Applier:
+    """Carries out actions.
+
+    Args:
+        api: the API server.
+        cache: where the answers to writes go.
+        asker: asks servers.
+        recorder: creates events.
+        clock: the present time.
+    """
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        cache: Cache,
+        asker: Asker,
+        recorder: EventRecorder,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._asker = asker
+        self._recorder = recorder
+        self._clock = clock
+
+    async def apply(self, action: Action) -> None:
+        """Carry out one action.
+
+        Raises:
+            ApiError: it was not done, or it is not known whether it was; plan again later.
+        """
+        match action:
+            case CreatePod():
+                await self._create_pod(action)
+            case DeletePod():
+                await self._delete_pod(action)
+            case WriteStatus():
+                await self._write_status(action)
+            case DeleteInstance():
+                await self._delete_instance(action.instance)
+            case AskServer():
+                self._asker.ask(action)
+            case EmitEvent():
+                await self._recorder.emit(action, self._clock())
+
+    async def _create_pod(self, action: CreatePod) -> None:
+        instance = action.instance
+        try:
+            raw = await self._api.create_pod(action.manifest)
+            _log.info("%s: created pod %s", instance.key, instance.pod_name)
+        except AlreadyExistsError:
+            raw = await self._api.get_pod(instance.key._replace(name=instance.pod_name))
+        except RejectedError as error:
+            _log.warning("%s: the pod was rejected: %s", instance.key, error)
+            self._refuse(instance, Reason.POD_REJECTED, error.message)
+            return
+        pod = Pod.from_api(raw)
+        if pod.owner is None or pod.owner.uid != instance.uid:
+            self._refuse(
+                instance,
+                Reason.POD_NAME_CONFLICT,
+                f"pod {pod.key.name} exists and belongs to another owner; it is not touched",
+            )
+            return
+        self._cache.store_pod(pod)
+        self._cache.store_refusal(instance, None)
+
+    def _refuse(self, instance: TrainingInstance, reason: Reason, message: str) -> None:
+        before = self._cache.refusal_of(instance.uid)
+        failures = before.failures + 1 if before else 1
+        refusal = Refusal(self._clock(), reason, message, failures)
+        self._cache.store_refusal(instance, refusal)
+
+    async def _delete_pod(self, action: DeletePod) -> None:
+        try:
+            raw = await self._api.delete_pod(
+                action.pod, uid=action.uid, grace_seconds=0 if action.force else None
+            )
+        except NotFoundError:
+            self._cache.remove_pod(action.pod, action.uid)
+            return
+        _log.info("%s: deleted%s", action.pod, " by force" if action.force else "")
+        if raw.get("kind") == "Pod":
+            self._cache.store_pod(Pod.from_api(raw))
+
+    async def _write_status(self, action: WriteStatus) -> None:
+        instance = action.instance
+        try:
+            raw = await self._api.replace_status(
+                instance.key, resource_version=instance.resource_version, status=action.status
+            )
+        except NotFoundError:
+            self._cache.remove_instance(instance.key, instance.uid)
+            raise
+        reasons = [condition["reason"] for condition in action.status["conditions"]]
+        _log.info("%s: %s, %s", instance.key, action.status["phase"], reasons[0])
+        self._cache.store_instance(TrainingInstance.from_api(raw))
+
+    async def _delete_instance(self, instance: TrainingInstance) -> None:
+        try:
+            await self._api.delete_instance(
+                instance.key, uid=instance.uid, resource_version=instance.resource_version
+            )
+        except NotFoundError:
+            self._cache.remove_instance(instance.key, instance.uid)
+            raise
+        _log.info("%s: deleted", instance.key)
+        self._cache.remove_instance(instance.key, instance.uid)

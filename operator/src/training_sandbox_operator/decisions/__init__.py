@@ -1,0 +1,1 @@
+"""What is to be done: pure functions, no clock, no I/O."""

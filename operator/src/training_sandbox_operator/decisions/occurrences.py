@@ -1,0 +1,71 @@
+"""The events that tell people of a change of status."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from training_sandbox_operator.decisions.actions import EmitEvent
+from training_sandbox_operator.decisions.status import Status
+from training_sandbox_operator.decisions.verdict import Verdict
+from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.reasons import Occurrence, Phase, Reason
+
+_WORTH_A_WARNING = frozenset(
+    {
+        Reason.UNKNOWN_ENVIRONMENT,
+        Reason.PARAMS_TOO_LARGE,
+        Reason.POD_REJECTED,
+        Reason.POD_NAME_CONFLICT,
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_REFUSED,
+        Reason.UNRESPONSIVE,
+    }
+)
+
+
+def events_of_change(
+    instance: TrainingInstance, verdict: Verdict, after: Status
+) -> Iterator[EmitEvent]:
+    """Yield an event for everything in the new status that a person would want to be told."""
+    before = instance.status
+
+    def event(
+        kind: Literal["Normal", "Warning"], reason: str, message: str, about: str = ""
+    ) -> EmitEvent:
+        return EmitEvent(instance, kind, str(reason), message, about)
+
+    if "podUID" in after and "podUID" not in before:
+        yield event("Normal", Occurrence.POD_CREATED, f"created pod {after['podName']}")
+    if after.get("restarts", 0) > before.get("restarts", 0):
+        yield event(
+            "Warning",
+            Occurrence.SERVER_RESTARTED,
+            f"the server ended ({_ending(after)}) and was restarted; the episodes of its "
+            f"incarnation {before.get('incarnation', '')} are lost",
+            about=str(after["restarts"]),
+        )
+    if verdict.reason == _ready_reason(before):
+        return
+    if verdict.phase is Phase.FAILED or verdict.reason in _WORTH_A_WARNING:
+        yield event("Warning", verdict.reason, verdict.message)
+    elif verdict.phase is Phase.FINISHED:
+        yield event("Normal", verdict.reason, verdict.message)
+    elif verdict.phase is Phase.READY:
+        yield event(
+            "Normal",
+            verdict.reason,
+            f"the server serves at {after['endpoint']}",
+            about=after["incarnation"],
+        )
+
+
+def _ready_reason(status: Mapping[str, Any]) -> str | None:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Ready":
+            return condition["reason"]
+    return None
+
+
+def _ending(status: Mapping[str, Any]) -> str:
+    termination: Mapping[str, Any] = status.get("lastTermination") or {}
+    return f"exit code {termination.get('exitCode', 'unknown')}, {termination.get('reason', '')}"

@@ -1,0 +1,190 @@
+"""The decision: what to do about one instance now, and when to look again.
+
+``plan`` is level-based. It sees only what is, not what has happened, so a missed event, a crash of
+the operator or a write whose answer was lost changes nothing: the next plan is made from what is
+there. Once its actions have had their effect it plans nothing more until the deadline.
+"""
+
+from datetime import datetime, timedelta
+
+from training_sandbox_operator.decisions.actions import (
+    Action,
+    AskServer,
+    CreatePod,
+    DeleteInstance,
+    DeletePod,
+    EmitEvent,
+    Plan,
+    WriteStatus,
+)
+from training_sandbox_operator.decisions.occurrences import events_of_change
+from training_sandbox_operator.decisions.pod_spec import build_pod
+from training_sandbox_operator.decisions.questions import (
+    IDLE_OCCASION,
+    Question,
+    is_idle,
+    next_question,
+)
+from training_sandbox_operator.decisions.status import (
+    build_status,
+    endpoint_of,
+    renew_terminal_status,
+)
+from training_sandbox_operator.decisions.verdict import Verdict, judge
+from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.reasons import Occurrence, Phase, Reason
+from training_sandbox_operator.model.server import ServerSilence
+from training_sandbox_operator.model.situation import Situation
+
+# A kubelet that lives confirms the end of a pod within its grace period and a moment.
+_CONFIRMATION = timedelta(seconds=30)
+_SILENCES_WORTH_A_WARNING = 3
+_UNPLAYABLE = frozenset({Reason.UNKNOWN_ENVIRONMENT, Reason.PARAMS_TOO_LARGE})
+
+
+def plan(situation: Situation, now: datetime) -> Plan:
+    """Return what is to be done about an instance and its pods."""
+    leftovers = _plan_leftovers(situation, now)
+    instance = situation.instance
+    if instance is None or instance.is_being_deleted:
+        return leftovers
+    own = (
+        _plan_terminal(situation, instance, now)
+        if instance.is_terminal
+        else _plan_living(situation, instance, now)
+    )
+    return Plan(leftovers.actions + own.actions, _earliest(leftovers.deadline, own.deadline))
+
+
+def _plan_leftovers(situation: Situation, now: datetime) -> Plan:
+    """Force the end of pods whose node does not confirm it, with and without their instance."""
+    actions: list[Action] = []
+    deadline: datetime | None = None
+    for pod in situation.pods:
+        if pod.terminates_at is None:
+            continue
+        overdue_at = pod.terminates_at + _CONFIRMATION
+        if now >= overdue_at:
+            actions.append(DeletePod(pod.key, pod.uid, force=True))
+        else:
+            deadline = _earliest(deadline, overdue_at)
+    return Plan(tuple(actions), deadline)
+
+
+def _plan_terminal(situation: Situation, instance: TrainingInstance, now: datetime) -> Plan:
+    failed = instance.phase is Phase.FAILED
+    expires_at = instance.expires_at(instance.finished_at, failed=failed)
+    if now >= expires_at:
+        return _delete(
+            instance, Occurrence.COLLECTED, f"deleted after it was {instance.phase}, as specified"
+        )
+    actions: list[Action] = []
+    status = renew_terminal_status(instance)
+    if status != instance.status:
+        actions.append(WriteStatus(instance, status))
+    pod = situation.pod
+    if failed and pod is not None and pod.terminates_at is None and not instance.retains_failed:
+        actions.append(DeletePod(pod.key, pod.uid))
+    return Plan(tuple(actions), expires_at)
+
+
+def _plan_living(situation: Situation, instance: TrainingInstance, now: datetime) -> Plan:
+    expires_at = instance.expires_at(None, failed=False)
+    if now >= expires_at:
+        return _delete(instance, Occurrence.TTL_EXPIRED, "deleted: it has lived for its ttlSeconds")
+    verdict = judge(situation, instance, now)
+    deadline = _earliest(expires_at, verdict.changes_at)
+    pod = situation.pod
+    if pod is None:
+        own = _plan_pod(situation, instance, verdict, now)
+    else:
+        own = _plan_with_pod(situation, instance, pod, verdict, now)
+    return Plan(own.actions, _earliest(deadline, own.deadline))
+
+
+def _plan_pod(
+    situation: Situation, instance: TrainingInstance, verdict: Verdict, now: datetime
+) -> Plan:
+    environment = situation.environment
+    if environment is None or verdict.phase is Phase.FAILED or verdict.reason in _UNPLAYABLE:
+        return Plan(_write_status(situation, instance, verdict, now))
+    create = CreatePod(instance, build_pod(instance, environment))
+    refusal = situation.refusal
+    if refusal is None:
+        # The status is written once the pod is there: one write less for every instance.
+        return Plan((create,))
+    status = _write_status(situation, instance, verdict, now)
+    if now < refusal.retry_at:
+        return Plan(status, refusal.retry_at)
+    return Plan((*status, create))
+
+
+def _plan_with_pod(
+    situation: Situation,
+    instance: TrainingInstance,
+    pod: Pod,
+    verdict: Verdict,
+    now: datetime,
+) -> Plan:
+    if verdict.phase is Phase.READY and is_idle(instance, situation.answer, now):
+        seconds = instance.idle_timeout.total_seconds()
+        return _delete(
+            instance, Occurrence.IDLE_TIMEOUT, f"deleted: no episode was called for {seconds:.0f} s"
+        )
+    question = next_question(instance, pod, verdict, situation.answer, now)
+    if question is None:
+        return Plan(_write_status(situation, instance, verdict, now))
+    if now < question.due_at:
+        return Plan(_write_status(situation, instance, verdict, now), question.due_at)
+    ask = AskServer(instance.key, instance.uid, pod.uid, endpoint_of(pod), question.occasion)
+    if _may_have_finished(situation, instance, verdict, question):
+        return Plan((ask,))
+    warning = _warn_of_silence(situation, instance, pod, question)
+    return Plan((*_write_status(situation, instance, verdict, now), ask, *warning))
+
+
+def _may_have_finished(
+    situation: Situation, instance: TrainingInstance, verdict: Verdict, question: Question
+) -> bool:
+    """Return whether the answer that is awaited will tell why a bound task's server is unready.
+
+    Until it does, the status stays as it is: Ready becomes Finished, not first something else.
+    """
+    first = situation.answer is None or situation.answer.occasion != question.occasion
+    became_unready = instance.phase is Phase.READY and verdict.phase is Phase.STARTING
+    return instance.task_id is not None and became_unready and first
+
+
+def _warn_of_silence(
+    situation: Situation, instance: TrainingInstance, pod: Pod, question: Question
+) -> tuple[Action, ...]:
+    silence = situation.answer
+    if question.occasion != IDLE_OCCASION or not isinstance(silence, ServerSilence):
+        return ()
+    if silence.failures < _SILENCES_WORTH_A_WARNING:
+        return ()
+    message = (
+        f"the server cannot be asked whether it is idle ({silence.error}); the instance is kept "
+        "until ttlSeconds"
+    )
+    about = pod.incarnation or ""
+    return (EmitEvent(instance, "Warning", Occurrence.IDLE_UNKNOWN, message, about),)
+
+
+def _write_status(
+    situation: Situation, instance: TrainingInstance, verdict: Verdict, now: datetime
+) -> tuple[Action, ...]:
+    """Return the write and the events that tell of it, nothing when the status is right."""
+    status = build_status(instance, situation.pod, verdict, situation.answer, now)
+    if status == instance.status:
+        return ()
+    return (WriteStatus(instance, status), *events_of_change(instance, verdict, status))
+
+
+def _delete(instance: TrainingInstance, reason: Occurrence, message: str) -> Plan:
+    return Plan((DeleteInstance(instance), EmitEvent(instance, "Normal", reason, message)))
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

@@ -1,0 +1,1 @@
+"""What is known: typed immutable views of API objects and of the catalogue."""

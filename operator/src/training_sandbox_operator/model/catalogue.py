@@ -1,0 +1,143 @@
+"""The catalogue: which environments there are and how their servers are run.
+
+It is the administrator's: it comes from the chart's values as a mounted YAML file. Image, volumes
+and settings in it are trusted; what an instance may override is in the CRD.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+EnvType = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
+]
+Quantity = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$", max_length=64
+    ),
+]
+
+
+class CatalogueError(ValueError):
+    """The catalogue cannot be used; the message names the file, the field and what is allowed."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True
+    )
+
+
+class Resources(_Strict):
+    """Requests and limits of the server's container."""
+
+    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = {}
+
+
+class EnvironmentVariable(_Strict):
+    """One environment variable, as in a Kubernetes container."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    value: str | None = None
+    value_from: dict[str, Any] | None = Field(default=None, alias="valueFrom")
+
+    def to_api(self) -> dict[str, Any]:
+        """Return it as the API wants it."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Environment(_Strict):
+    """How the server of one environment is run.
+
+    Attributes:
+        environment: name of the environment in the image, when it is not the entry's own name.
+        slots: episodes that one open server plays at once.
+        tmp_size: size of the only writable folder, in memory; it counts as the container's.
+        startup_seconds: how long booting may take before the container is restarted.
+        volumes: raw Kubernetes volumes, for example with the environment's data.
+        volume_mounts: raw mounts of these volumes in the server's container.
+    """
+
+    image: Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", alias="imagePullPolicy"
+    )
+    environment: str | None = None
+    slots: int = Field(default=16, ge=1, le=256)
+    resources: Resources = Resources()
+    tmp_size: Quantity = Field(default="1Gi", alias="tmpSize")
+    startup_seconds: int = Field(default=180, alias="startupSeconds", ge=1, le=86400)
+    env: list[EnvironmentVariable] = []
+    volumes: list[dict[str, Any]] = []
+    volume_mounts: list[dict[str, Any]] = Field(default=[], alias="volumeMounts")
+
+
+class Catalogue(_Strict):
+    """The environments by the name that an instance's ``envType`` gives."""
+
+    environments: dict[EnvType, Environment]
+
+    def get(self, env_type: str) -> Environment | None:
+        """Return the entry of that name, or None."""
+        return self.environments.get(env_type)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all entries, sorted."""
+        return tuple(sorted(self.environments))
+
+
+def load_catalogue(path: Path) -> Catalogue:
+    """Read the catalogue.
+
+    Raises:
+        CatalogueError: there is no such file, it is not YAML, or a field is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"the catalogue {path} cannot be read: {error}") from error
+    return parse_catalogue(text, source=str(path))
+
+
+def parse_catalogue(text: str, *, source: str = "catalogue") -> Catalogue:
+    """Read the catalogue from YAML.
+
+    Raises:
+        CatalogueError: it is not YAML, or a field is wrong.
+    """
+    try:
+        document: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CatalogueError(f"{source} is not YAML: {error}") from error
+    if not isinstance(document, Mapping):
+        raise CatalogueError(f"{source}: expected a mapping with the key environments")
+    try:
+        return Catalogue.model_validate(document)
+    except ValidationError as error:
+        raise CatalogueError("\n".join(_explain(error, source))) from error
+
+
+def _explain(error: ValidationError, source: str) -> Iterator[str]:
+    """Yield one line a fault, as ``source: environments.appworld.slots: …``."""
+    for fault in error.errors():
+        field = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+        if fault["type"] == "extra_forbidden":
+            yield f"{source}: {field}: unknown field; allowed are {', '.join(_allowed(fault))}"
+        else:
+            yield f"{source}: {field}: {fault['msg']}"
+
+
+def _allowed(fault: Any) -> list[str]:
+    """Return the fields that may stand where an unknown one was found."""
+    model: type[BaseModel] = {
+        1: Catalogue,
+        3: Environment,
+        4: Resources,
+    }.get(len(fault["loc"]), EnvironmentVariable)
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,44 @@
+"""Names that the API, the pods and the clients agree on."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+GROUP = "trainingsandbox.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "TrainingInstance"
+PLURAL = "traininginstances"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "training-sandbox"
+POD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+INSTANCE_LABEL = f"{GROUP}/instance"
+INSTANCE_UID_LABEL = f"{GROUP}/instance-uid"
+ENV_TYPE_LABEL = f"{GROUP}/env-type"
+
+CONTAINER = "server"
+PORT = 8000
+
+JsonObject = Mapping[str, Any]
+"""An object of the Kubernetes API as JSON gives it."""
+
+
+class Key(NamedTuple):
+    """What tells an object from the others of its kind: ``namespace/name``."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def pod_name(instance_name: str, instance_uid: str) -> str:
+    """Return the name of the only pod that an instance may ever have.
+
+    It is derived, not generated: a creation whose answer was lost, or a second operator, meets
+    AlreadyExists instead of making another pod. The UID's part keeps apart an instance and a
+    later one of the same name.
+    """
+    readable = instance_name[:50].rstrip("-.")
+    return f"{readable}-{instance_uid[:8]}"

@@ -1,0 +1,183 @@
+"""Objects as the API server would give them, with only what a specification is about spelt out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from training_sandbox_operator.decisions.pod_spec import build_pod
+from training_sandbox_operator.model.catalogue import Catalogue, Environment
+from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.server import ServerReply, TaskReport
+from training_sandbox_operator.model.situation import Situation
+from training_sandbox_operator.model.timestamps import format_timestamp
+
+CREATED = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+UID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+POD_UID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+APPWORLD = Environment.model_validate(
+    {"image": "registry.example/appworld:1", "slots": 16, "tmpSize": "2Gi", "startupSeconds": 60}
+)
+CATALOGUE = Catalogue(environments={"appworld": APPWORLD})
+
+
+def after(seconds: float) -> datetime:
+    return CREATED + timedelta(seconds=seconds)
+
+
+def instance(
+    *,
+    name: str = "demo",
+    uid: str = UID,
+    status: dict[str, Any] | None = None,
+    deleting: bool = False,
+    resource_version: int = 10,
+    generation: int = 1,
+    **spec: Any,
+) -> TrainingInstance:
+    metadata = {
+        "namespace": "research",
+        "name": name,
+        "uid": uid,
+        "generation": generation,
+        "creationTimestamp": format_timestamp(CREATED),
+        "resourceVersion": str(resource_version),
+    }
+    if deleting:
+        metadata["deletionTimestamp"] = format_timestamp(CREATED)
+    return TrainingInstance.from_api(
+        {
+            "metadata": metadata,
+            "spec": {"envType": "appworld", **spec},
+            "status": status or {},
+        }
+    )
+
+
+def ready_status(**extra: Any) -> dict[str, Any]:
+    return {
+        "phase": "Ready",
+        "podUID": POD_UID,
+        "podName": "demo-0f1e2d3c",
+        "readyAt": format_timestamp(after(10)),
+        "incarnation": f"{POD_UID}-0",
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "ServerReady",
+                "message": "the server serves",
+                "lastTransitionTime": format_timestamp(after(10)),
+            }
+        ],
+        **extra,
+    }
+
+
+def terminal_status(phase: str, *, finished_at: datetime, **extra: Any) -> dict[str, Any]:
+    return ready_status(
+        **{"phase": phase, "finishedAt": format_timestamp(finished_at), **extra},
+    )
+
+
+def pod_manifest(
+    of: TrainingInstance,
+    *,
+    uid: str = POD_UID,
+    resource_version: int = 20,
+    node: str | None = "worker-1",
+    status: dict[str, Any] | None = None,
+    terminates_at: datetime | None = None,
+) -> dict[str, Any]:
+    manifest = build_pod(of, APPWORLD)
+    manifest["metadata"] |= {"uid": uid, "resourceVersion": str(resource_version)}
+    if terminates_at is not None:
+        manifest["metadata"]["deletionTimestamp"] = format_timestamp(terminates_at)
+    if node is not None:
+        manifest["spec"]["nodeName"] = node
+    manifest["status"] = status or {"phase": "Pending"}
+    return manifest
+
+
+def pod(of: TrainingInstance, **details: Any) -> Pod:
+    return Pod.from_api(pod_manifest(of, **details))
+
+
+def pod_status(
+    *,
+    phase: str = "Running",
+    ready: bool = False,
+    ready_changed_at: datetime = CREATED,
+    ip: str = "10.0.0.7",
+    conditions: list[dict[str, Any]] | None = None,
+    **container: Any,
+) -> dict[str, Any]:
+    return {
+        "phase": phase,
+        "podIP": ip,
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True" if ready else "False",
+                "lastTransitionTime": format_timestamp(ready_changed_at),
+            },
+            *(conditions or []),
+        ],
+        "containerStatuses": [{"name": "server", "restartCount": 0, **container}],
+    }
+
+
+def running(since: datetime = CREATED) -> dict[str, Any]:
+    return {"running": {"startedAt": format_timestamp(since)}}
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def terminated(
+    exit_code: int = 1, reason: str = "Error", message: str = "", at: datetime = CREATED
+) -> dict[str, Any]:
+    return {
+        "terminated": {
+            "exitCode": exit_code,
+            "reason": reason,
+            "message": message,
+            "finishedAt": format_timestamp(at),
+        }
+    }
+
+
+def serving() -> dict[str, Any]:
+    return pod_status(ready=True, ready_changed_at=after(10), started=True, state=running(after(5)))
+
+
+def unready(since: datetime) -> dict[str, Any]:
+    """A server that has served and does not any more, though it runs."""
+    return pod_status(ready=False, ready_changed_at=since, started=True, state=running(after(5)))
+
+
+def reply(
+    at: datetime,
+    *,
+    idle: float = 0.0,
+    occasion: str = "idle deadline",
+    phase: str = "serving",
+    used: int = 0,
+    task: TaskReport | None = None,
+) -> ServerReply:
+    return ServerReply(
+        at=at,
+        occasion=occasion,
+        phase=phase,
+        idle=timedelta(seconds=idle),
+        slots_total=16,
+        slots_used=used,
+        task=task,
+    )
+
+
+def situation(of: TrainingInstance | None, *pods: Pod, **more: Any) -> Situation:
+    environment = CATALOGUE.get(of.env_type) if of is not None else None
+    return Situation(
+        of, pods, **{"environment": environment, "known_environments": CATALOGUE.names, **more}
+    )

@@ -1,0 +1,162 @@
+"""The loop against a fake cluster, with a clock that stands still."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.operator import builders as build
+from tests.operator.fake_cluster import FakeCluster
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.control.catalogue_file import CatalogueFile
+from training_sandbox_operator.control.controller import Controller
+
+
+class Clock:
+    """A clock that only specifications move."""
+
+    def __init__(self) -> None:
+        self.now = build.CREATED
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Loop:
+    """One life of the operator, driven until it has nothing more to do."""
+
+    def __init__(self, controller: Controller, cluster: FakeCluster) -> None:
+        self.controller = controller
+        self._cluster = cluster
+
+    async def settle(self) -> None:
+        """Learn of everything and reconcile until nothing is left to do."""
+        await self.controller.synchronise()
+        await self.work()
+
+    async def work(self) -> None:
+        """Reconcile what is queued, and what comes of it."""
+        queue, asker = self.controller._queue, self.controller._asker
+        for key in self.controller._deadlines.pop_due(self.controller._clock()):
+            queue.add(key)
+        for _ in range(100):
+            if asker._under_way:
+                await asyncio.gather(*asker._under_way.values(), return_exceptions=True)
+            if not len(queue):
+                return
+            key = await queue.get()
+            await self.controller._reconciler.reconcile(key)
+            queue.done(key)
+        raise AssertionError("the operator does not come to rest")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def catalogue_path(tmp_path: Path) -> Path:
+    path = tmp_path / "catalogue.yaml"
+    path.write_text("environments: {appworld: {image: x}}")
+    return path
+
+
+@pytest.fixture
+async def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+async def api(cluster: FakeCluster) -> AsyncIterator[KubernetesApi]:
+    async with (
+        TestServer(cluster.app()) as server,
+        KubernetesApi(lambda: kopf.ConnectionInfo(server=str(server.make_url("")))) as api,
+    ):
+        yield api
+
+
+class SandboxServer:
+    """The servers of all pods: whatever address is asked, this answers."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {
+            "phase": "serving",
+            "slots": {"total": 16, "used": 0},
+            "idle_seconds": 0.0,
+            "task": None,
+        }
+        self.incarnation = ""
+        self.questions = 0
+        self.is_down = False
+        self.hangs = False
+        self.asked = asyncio.Event()
+
+    async def answer(self, _: web.Request) -> web.Response:
+        self.questions += 1
+        self.asked.set()
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.is_down:
+            raise web.HTTPBadGateway
+        return web.json_response(
+            {"success": True, "data": {**self.data, "incarnation": self.incarnation}}
+        )
+
+
+@pytest.fixture
+def sandbox() -> SandboxServer:
+    return SandboxServer()
+
+
+@pytest.fixture
+async def session(sandbox: SandboxServer, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session whose every request ends at the sandbox, whatever host it names."""
+    app = web.Application()
+    app.router.add_get("/status", sandbox.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    socket = str(tmp_path / "sandbox.sock")
+    await web.UnixSite(runner, socket).start()
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(socket)) as session:
+        yield session
+    await runner.cleanup()
+
+
+@pytest.fixture
+def start_operator(
+    api: KubernetesApi,
+    cluster: FakeCluster,
+    session: aiohttp.ClientSession,
+    catalogue_path: Path,
+    clock: Clock,
+) -> Callable[[], Loop]:
+    """Start another life of the operator, which knows nothing of the one before."""
+
+    def start() -> Loop:
+        controller = Controller(
+            api=api,
+            session=session,
+            catalogue=CatalogueFile(catalogue_path),
+            namespaces=("research",),
+            workers=1,
+            clock=clock,
+        )
+        return Loop(controller, cluster)
+
+    return start
+
+
+@pytest.fixture
+def loop(start_operator: Callable[[], Loop]) -> Loop:
+    return start_operator()

@@ -1,0 +1,104 @@
+"""Requests to the API server: their errors, their preconditions, their credentials."""
+
+import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.operator.fake_cluster import FakeCluster
+from training_sandbox_operator.cluster import errors
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.model.names import Key
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (400, "BadRequest", errors.RejectedError),
+        (403, "Forbidden", errors.RejectedError),
+        (404, "NotFound", errors.NotFoundError),
+        (409, "AlreadyExists", errors.AlreadyExistsError),
+        (409, "Conflict", errors.ConflictError),
+        (422, "Invalid", errors.RejectedError),
+        (429, "TooManyRequests", errors.UnavailableError),
+        (500, "InternalError", errors.UnavailableError),
+        (504, "Timeout", errors.UnavailableError),
+    ],
+)
+def test_errors_are_told_apart_by_what_is_to_be_done(
+    status: int, reason: str, kind: type[errors.ApiError]
+) -> None:
+    answer = {"reason": reason, "message": "because"}
+    error = errors.error_of(status, answer, text="", retry_after=None)
+    assert type(error) is kind
+    assert str(error) == f"{status} {reason}: because"
+
+
+def test_an_error_that_is_no_status_is_told_by_its_text() -> None:
+    error = errors.error_of(502, {}, text="<h1>Bad Gateway</h1>", retry_after="7")
+    assert error.message == "<h1>Bad Gateway</h1>"
+    assert error.retry_after == 7
+
+
+@pytest.mark.parametrize("retry_after", ["", "Wed, 21 Oct 2026 07:28:00 GMT", "-1"])
+def test_a_pause_that_is_not_a_number_of_seconds_is_ignored(retry_after: str) -> None:
+    assert errors.error_of(429, {}, text="", retry_after=retry_after).retry_after is None
+
+
+async def test_an_api_server_that_is_not_there_is_unavailable() -> None:
+    async with KubernetesApi(lambda: kopf.ConnectionInfo(server="http://127.0.0.1:1")) as api:
+        with pytest.raises(errors.UnavailableError):
+            await api.get_pod(Key("research", "demo"))
+
+
+async def test_lists_are_read_to_their_last_page(api: KubernetesApi, cluster: FakeCluster) -> None:
+    for number in range(5):
+        cluster.instance(f"demo-{number}")
+    pages = [page async for page in api.list_instances("research")]
+    names = [item["metadata"]["name"] for page in pages for item in page.items]
+    assert names == [f"demo-{number}" for number in range(5)]
+    assert len(pages) == 3
+
+
+async def test_another_pod_of_the_same_name_is_not_deleted(
+    api: KubernetesApi, cluster: FakeCluster
+) -> None:
+    cluster._store("pods", {"metadata": {"namespace": "research", "name": "demo"}})
+    with pytest.raises(errors.ConflictError):
+        await api.delete_pod(Key("research", "demo"), uid="another")
+    assert cluster.of_kind("pods")
+
+
+async def test_an_instance_that_was_changed_meanwhile_is_not_deleted(
+    api: KubernetesApi, cluster: FakeCluster
+) -> None:
+    metadata = cluster.instance()["metadata"]
+    seen = int(metadata["resourceVersion"])
+    cluster.change("traininginstances", "demo", lambda _: None)
+    with pytest.raises(errors.ConflictError):
+        await api.delete_instance(
+            Key("research", "demo"), uid=metadata["uid"], resource_version=seen
+        )
+    assert cluster.of_kind("traininginstances")
+
+
+async def test_credentials_that_have_expired_are_read_anew() -> None:
+    tokens = iter(["old", "new"])
+    seen: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        if seen[-1] == "Bearer old":
+            return web.json_response({"reason": "Unauthorized"}, status=401)
+        return web.json_response({"metadata": {}})
+
+    app = web.Application()
+    app.router.add_get("/api/v1/namespaces/research/pods/demo", answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url(""))
+        async with KubernetesApi(
+            lambda: kopf.ConnectionInfo(server=url, token=next(tokens))
+        ) as api:
+            await api.get_pod(Key("research", "demo"))
+            await api.get_pod(Key("research", "demo"))
+    assert seen == ["Bearer old", "Bearer new", "Bearer new"]

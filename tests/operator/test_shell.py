@@ -1,0 +1,108 @@
+"""The shell: of kopf only what watches, and nothing that writes."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import kopf
+import pytest
+
+from tests.operator import builders as build
+from tests.operator.conftest import Loop
+from tests.operator.fake_cluster import FakeCluster
+from training_sandbox_operator import shell
+
+
+@pytest.fixture
+def registry(loop: Loop) -> kopf.OperatorRegistry:
+    return shell._handlers(loop.controller)
+
+
+def test_only_events_are_handled_so_that_kopf_patches_nothing(
+    registry: kopf.OperatorRegistry,
+) -> None:
+    assert len(registry._watching.get_all_handlers()) == 2
+    for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
+        assert not kind.get_all_handlers()
+
+
+def test_kopf_neither_posts_events_nor_scans_for_namespaces() -> None:
+    settings = shell._kopf_settings()
+    assert not settings.posting.enabled
+    assert settings.scanning.disabled
+
+
+def test_only_the_operators_pods_are_watched() -> None:
+    (selector,) = shell._kopf_settings().watching.label_selectors.values()
+    assert selector == "app.kubernetes.io/managed-by=training-sandbox"
+
+
+async def test_what_the_watches_tell_reaches_the_controller(
+    registry: kopf.OperatorRegistry, loop: Loop, cluster: FakeCluster
+) -> None:
+    handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
+    raw = cluster.instance()
+    pod = build.pod_manifest(build.instance())
+    await handlers["instances"](type="ADDED", body=kopf.Body(raw))
+    await handlers["pods"](type=None, body=kopf.Body(pod))
+    assert loop.controller.vital_signs()["instances"] == 1
+    assert loop.controller.vital_signs()["pods"] == 1
+    await handlers["instances"](type="DELETED", body=kopf.Body(raw))
+    await handlers["pods"](type="DELETED", body=kopf.Body(pod))
+    assert loop.controller.vital_signs()["instances"] == 0
+    assert loop.controller.vital_signs()["pods"] == 0
+
+
+@pytest.fixture
+def service_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    def log_in(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(server="https://kubernetes.default.svc", token="t")
+
+    monkeypatch.setattr(kopf, "login_with_service_account", log_in)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+
+
+@pytest.mark.usefixtures("service_account")
+@pytest.mark.parametrize(
+    ("host", "server"),
+    [("10.96.0.1", "https://10.96.0.1:443"), ("fd00::1", "https://[fd00::1]:443")],
+)
+def test_in_a_cluster_the_api_server_is_found_without_dns(
+    monkeypatch: pytest.MonkeyPatch, host: str, server: str
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    connection = shell.login()
+    assert connection.server == server
+    assert connection.token == "t"
+
+
+def test_on_a_workstation_the_kubeconfig_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(
+        "current-context: here\n"
+        "contexts: [{name: here, context: {cluster: c, user: u}}]\n"
+        "clusters: [{name: c, cluster: {server: 'https://workstation.example'}}]\n"
+        "users: [{name: u, user: {token: t}}]\n"
+    )
+    monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: None)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    assert shell.login().server == "https://workstation.example"
+
+
+async def test_when_a_part_of_the_process_fails_all_of_it_ends() -> None:
+    ended: list[str] = []
+
+    async def failing() -> None:
+        raise shell.WatchError("gone")
+
+    async def going_on() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("going on")
+
+    with pytest.raises(shell.WatchError):
+        await shell._until_one_ends(failing(), going_on())
+    assert ended == ["going on"]

@@ -1,0 +1,110 @@
+"""The queue: nothing is lost, nothing is done twice at once."""
+
+import asyncio
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from training_sandbox_operator.control.work_queue import WorkQueue
+
+keys = st.sampled_from("abcd")
+
+
+class WorkQueueMachine(RuleBasedStateMachine):
+    """The queue against a model: which keys are owed a processing, and which are in one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: WorkQueue[str] = WorkQueue()
+        self.owed: set[str] = set()
+        self.processing: set[str] = set()
+
+    @property
+    def available(self) -> set[str]:
+        return self.owed - self.processing
+
+    @rule(key=keys)
+    def add(self, key: str) -> None:
+        self.queue.add(key)
+        self.owed.add(key)
+
+    @precondition(lambda self: self.available)
+    @rule()
+    def get(self) -> None:
+        key = asyncio.run(asyncio.wait_for(self.queue.get(), 5))
+        assert key in self.available
+        self.owed.discard(key)
+        self.processing.add(key)
+
+    @precondition(lambda self: self.processing)
+    @rule(data=st.data())
+    def done(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.processing)))
+        self.queue.done(key)
+        self.processing.discard(key)
+
+    @invariant()
+    def every_available_key_waits_once(self) -> None:
+        assert len(self.queue) == len(self.available)
+
+
+TestWorkQueue = WorkQueueMachine.TestCase
+TestWorkQueue.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+
+
+@pytest.fixture
+def queue() -> WorkQueue[str]:
+    return WorkQueue()
+
+
+async def test_keys_come_out_in_the_order_they_went_in(queue: WorkQueue[str]) -> None:
+    for key in "bab":
+        queue.add(key)
+    assert [await queue.get(), await queue.get()] == ["b", "a"]
+
+
+async def test_a_worker_waits_for_a_key(queue: WorkQueue[str]) -> None:
+    worker = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not worker.done()
+    queue.add("a")
+    assert await worker == "a"
+
+
+async def test_every_waiting_worker_gets_a_key(queue: WorkQueue[str]) -> None:
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for key in "abc":
+        queue.add(key)
+    assert sorted(await asyncio.gather(*workers)) == ["a", "b", "c"]
+
+
+async def test_a_key_that_is_added_while_it_is_processed_comes_out_again(
+    queue: WorkQueue[str],
+) -> None:
+    queue.add("a")
+    key = await queue.get()
+    queue.add("a")
+    assert len(queue) == 0
+    queue.done(key)
+    assert await queue.get() == "a"
+
+
+def test_the_pause_after_failures_doubles_up_to_a_minute(queue: WorkQueue[str]) -> None:
+    pauses = [queue.fail("a").total_seconds() for _ in range(12)]
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert pauses[-3:] == [51.2, 60, 60]
+
+
+def test_a_success_makes_the_pause_short_again(queue: WorkQueue[str]) -> None:
+    queue.fail("a")
+    queue.fail("a")
+    queue.succeed("a")
+    assert queue.fail("a").total_seconds() == 0.1
+
+
+def test_failures_are_counted_by_key(queue: WorkQueue[str]) -> None:
+    queue.fail("a")
+    assert queue.fail("b").total_seconds() == 0.1
