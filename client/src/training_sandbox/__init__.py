@@ -1,0 +1,113 @@
+r"""Training Sandbox: RL training episodes on Kubernetes, from Python.
+
+    from training_sandbox import TrainingSandbox
+
+    with TrainingSandbox("appworld") as box:
+        task = box.get_env_profile(split="train")[0]
+        with box.episode(task) as episode:
+            result = episode.step("```python\nprint('hello')\n```")
+            reward = episode.evaluate()
+
+``AsyncTrainingSandbox`` is the same for programs with an event loop (asyncio). Everything that
+goes wrong is a ``TrainingSandboxError``.
+"""
+
+from training_sandbox._episode import AsyncEpisode, EpisodeOpening
+from training_sandbox._exceptions import (
+    CallTimedOut,
+    ClusterUnavailable,
+    ConnectionFailed,
+    EpisodeExists,
+    EpisodeExpired,
+    EpisodeLost,
+    EpisodeNotFound,
+    EpisodeReleased,
+    EpisodeTerminated,
+    EvaluationFailed,
+    InfrastructureError,
+    InstanceExists,
+    InstanceLost,
+    InstanceNotFound,
+    InstanceNotReady,
+    InstanceRejected,
+    InvalidAnswer,
+    InvalidRequest,
+    LocalServerFailed,
+    Lost,
+    OutOfOrder,
+    PayloadTooLarge,
+    SandboxBooting,
+    SandboxDraining,
+    SandboxFull,
+    ServerFault,
+    StepDeadlineExceeded,
+    TrainingSandboxError,
+    Unavailable,
+    UnknownEnvironment,
+    UnknownSplit,
+    UnknownTask,
+)
+from training_sandbox._sandbox import AsyncTrainingSandbox
+from training_sandbox._sync import Episode, TrainingSandbox
+from training_sandbox._types import (
+    Action,
+    Created,
+    EpisodeInfo,
+    Message,
+    Overrides,
+    ServerStatus,
+    Slots,
+    StepResult,
+    TaskStatus,
+)
+from training_sandbox._version import __version__
+
+__all__ = [
+    "Action",
+    "AsyncEpisode",
+    "AsyncTrainingSandbox",
+    "CallTimedOut",
+    "ClusterUnavailable",
+    "ConnectionFailed",
+    "Created",
+    "Episode",
+    "EpisodeExists",
+    "EpisodeExpired",
+    "EpisodeInfo",
+    "EpisodeLost",
+    "EpisodeNotFound",
+    "EpisodeOpening",
+    "EpisodeReleased",
+    "EpisodeTerminated",
+    "EvaluationFailed",
+    "InfrastructureError",
+    "InstanceExists",
+    "InstanceLost",
+    "InstanceNotFound",
+    "InstanceNotReady",
+    "InstanceRejected",
+    "InvalidAnswer",
+    "InvalidRequest",
+    "LocalServerFailed",
+    "Lost",
+    "Message",
+    "OutOfOrder",
+    "Overrides",
+    "PayloadTooLarge",
+    "SandboxBooting",
+    "SandboxDraining",
+    "SandboxFull",
+    "ServerFault",
+    "ServerStatus",
+    "Slots",
+    "StepDeadlineExceeded",
+    "StepResult",
+    "TaskStatus",
+    "TrainingSandbox",
+    "TrainingSandboxError",
+    "Unavailable",
+    "UnknownEnvironment",
+    "UnknownSplit",
+    "UnknownTask",
+    "__version__",
+]

@@ -1,0 +1,65 @@
+"""A server that runs already, somewhere that HTTP reaches."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from training_sandbox._causes import root_cause
+from training_sandbox._exceptions import ConnectionFailed, InvalidRequest
+from training_sandbox._retry import Deadline, pause_before
+from training_sandbox._server import Server
+from training_sandbox._tls import tls_context
+
+if TYPE_CHECKING:
+    from training_sandbox._exceptions import TrainingSandboxError
+
+FIRST_CONTACT_SECONDS = 5.0
+
+
+class Endpoint:
+    """A running server, which is neither started nor stopped.
+
+    Args:
+        url: ``http://host:port``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    async def start(self) -> Server:
+        """Make sure that something answers at the address.
+
+        Raises:
+            InvalidRequest: the address is no URL.
+            ConnectionFailed: nothing answers there.
+        """
+        deadline = Deadline.after(FIRST_CONTACT_SECONDS)
+        for attempt in count(1):
+            pause = pause_before(attempt)
+            try:
+                async with httpx.AsyncClient(
+                    verify=tls_context(), timeout=FIRST_CONTACT_SECONDS
+                ) as http:
+                    await http.get(f"{self._url}/healthz")
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise InvalidRequest(f"endpoint: 'http://host:port', not {self._url!r}") from error
+            except httpx.RequestError as error:
+                if pause > deadline.remaining():
+                    raise ConnectionFailed(
+                        f"no server answers at {self._url}: {root_cause(error)}"
+                    ) from error
+            else:
+                return Server(self._url, environment_proxies=True)
+            await anyio.sleep(pause)
+        raise AssertionError
+
+    async def stop(self) -> None:
+        """Leave the server running."""
+
+    async def explain(self) -> TrainingSandboxError | None:
+        """Know nothing about why the server cannot be reached."""
+        return None

@@ -1,0 +1,121 @@
+"""A connection to the Kubernetes API: kr8s, with the types that it leaves open."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import anyio
+import httpx
+from kr8s import APITimeoutError, ServerError
+from kr8s.asyncio import api as kr8s_api
+
+from training_sandbox._causes import root_cause
+from training_sandbox._exceptions import ClusterUnavailable
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
+CONNECT_SECONDS = 30.0
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_WITHOUT_A_CLUSTER = (
+    "Set KUBECONFIG or kubeconfig= to use a cluster; without one, endpoint='http://host:port' "
+    "talks to a running server and local=True starts one on this machine."
+)
+
+# kr8s warns of every Kubernetes that is newer than itself; we use stable parts of the API only.
+warnings.filterwarnings("ignore", message=r"Kubernetes version \S+ is not supported\.")
+
+
+class _Kubeconfig(Protocol):
+    def get_context(self, context_name: str) -> Mapping[str, object]: ...
+
+
+class KubernetesAuth(Protocol):
+    """Where the API server is, and what it accepts us by."""
+
+    server: str
+    token: str | None
+    tls_server_name: str | None
+    active_context: str
+    kubeconfig: _Kubeconfig
+
+    @property
+    def proxy(self) -> str | None:
+        """The kubeconfig's proxy."""
+        ...
+
+    async def ssl_context(self) -> ssl.SSLContext | bool:
+        """Return the context for TLS; True for the machine's own authorities."""
+        ...
+
+    async def reauthenticate(self) -> None:
+        """Read the credentials anew."""
+        ...
+
+
+class KubernetesApi(Protocol):
+    """The part of kr8s' client that this package uses."""
+
+    auth: KubernetesAuth
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the current context."""
+        ...
+
+    def call_api(
+        self,
+        method: str,
+        *,
+        version: str,
+        url: str,
+        namespace: str | None,
+        stream: bool,
+        content: str | None,
+        params: Mapping[str, str] | None,
+        timeout: httpx.Timeout,
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """Send a request; errors of the API come as kr8s.ServerError."""
+        ...
+
+
+async def connect(kubeconfig: str | None, context: str | None) -> tuple[KubernetesApi, str]:
+    """Connect as kubectl would: kubeconfig, its context, or the pod's service account.
+
+    Returns:
+        The client and the namespace that is meant when none is named.
+
+    Raises:
+        ClusterUnavailable: there are no credentials, or no API server answers.
+    """
+    # Never without arguments: kr8s then hands out whichever client this loop made before.
+    path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    try:
+        with anyio.fail_after(CONNECT_SECONDS):
+            api = cast("KubernetesApi", await kr8s_api(kubeconfig=path, context=context))
+            return api, await _default_namespace(api, context)
+    except (ServerError, APITimeoutError, TimeoutError) as error:
+        raise ClusterUnavailable(
+            f"the Kubernetes API refuses or does not answer: {error or 'timed out'}"
+        ) from error
+    except (ValueError, LookupError, RuntimeError, OSError, httpx.HTTPError) as error:
+        raise ClusterUnavailable(
+            f"no Kubernetes cluster: {root_cause(error)} (kubeconfig {path}). {_WITHOUT_A_CLUSTER}"
+        ) from error
+
+
+async def _default_namespace(api: KubernetesApi, context: str | None) -> str:
+    """Return the named context's namespace, in a pod the pod's own: kr8s knows neither."""
+    service_account = anyio.Path(_SERVICE_ACCOUNT)
+    if not api.auth.active_context and await service_account.exists():
+        return (await service_account.read_text()).strip()
+    if context:
+        named = api.auth.kubeconfig.get_context(context).get("namespace")
+        return named if isinstance(named, str) else "default"
+    return api.namespace

@@ -1,0 +1,74 @@
+"""The way to a pod: its own address where that is routed, else through the API server."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from training_sandbox._answers import INCARNATION_HEADER
+from training_sandbox._exceptions import ConnectionFailed
+from training_sandbox._manifest import PORT
+from training_sandbox._tls import tls_context
+from training_sandbox._tunnel import TunnelTransport
+
+if TYPE_CHECKING:
+    from training_sandbox._cluster import Cluster
+    from training_sandbox._manifest import Instance
+
+logger = logging.getLogger("training_sandbox")
+
+DIRECT_SECONDS = 1.5
+TUNNEL_SECONDS = 30.0
+
+_not_routed: set[str] = set()
+"""API servers of the clusters whose pods this process found it cannot reach directly."""
+
+
+async def reach(
+    cluster: Cluster, instance: Instance
+) -> tuple[str, httpx.AsyncBaseTransport | None]:
+    """Return the URL of an instance's server and what carries requests to it.
+
+    The first instance of a cluster decides for the later ones of this process when the direct
+    way fails; where it works, it is tried again for each.
+
+    Raises:
+        ConnectionFailed: neither way works.
+    """
+    api_server = cluster.api.auth.server
+    if api_server not in _not_routed:
+        if await _answers_directly(instance):
+            logger.info("instance %s: directly at %s", instance.name, instance.endpoint)
+            return instance.endpoint, None
+        _not_routed.add(api_server)
+        logger.info("pods of %s are not routed from here: port-forward from now on", api_server)
+    url = f"http://{instance.pod_name}:{PORT}"
+    transport = TunnelTransport(cluster.api, instance.namespace, instance.pod_name, PORT)
+    try:
+        with anyio.fail_after(TUNNEL_SECONDS):
+            await transport.handle_async_request(httpx.Request("GET", f"{url}/healthz"))
+    except (httpx.RequestError, TimeoutError) as error:
+        await transport.aclose()
+        raise ConnectionFailed(
+            f"instance {instance.name} can be reached neither at {instance.endpoint} nor through "
+            f"the API server: {error} (port-forward needs the verbs get and create on "
+            "pods/portforward)"
+        ) from error
+    logger.info("instance %s: through the API server, pod %s", instance.name, instance.pod_name)
+    return url, transport
+
+
+async def _answers_directly(instance: Instance) -> bool:
+    """Whether this very pod answers: the address may belong to another network here."""
+    try:
+        async with httpx.AsyncClient(
+            timeout=DIRECT_SECONDS, trust_env=False, verify=tls_context()
+        ) as http:
+            answer = await http.get(f"{instance.endpoint}/healthz")
+    except httpx.RequestError:
+        return False
+    pod_uid, _, _start = answer.headers.get(INCARNATION_HEADER, "").rpartition("-")
+    return bool(pod_uid) and instance.incarnation.startswith(pod_uid)

@@ -1,0 +1,178 @@
+"""A small server of the sandbox's protocol, over real HTTP, that can be told to misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.client.support.serving import serve
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+TASKS = {"train": ["task_1", "task_2"], "dev": ["task_3"]}
+FIRST_MESSAGES = [
+    {"role": "system", "content": "You are an agent."},
+    {"role": "user", "content": "Do the task."},
+]
+
+Fault = Callable[["StubServer"], Response]
+
+
+@dataclass
+class StubEpisode:
+    arguments: dict[str, object]
+    executed: list[dict[str, object]] = field(default_factory=list)
+    answers: list[asyncio.Future[Response]] = field(default_factory=list)
+    released: bool = False
+
+
+class StubServer:
+    """What the real server promises about ids and step indexes, and a script of faults."""
+
+    def __init__(self) -> None:
+        self.incarnation = "pod-0"
+        self.episodes: dict[str, StubEpisode] = {}
+        self.requests: list[tuple[str, dict[str, object]]] = []
+        self.slots = 256
+        self._received: dict[str, threading.Event] = {}
+        self._may_end = threading.Event()
+        self._may_end.set()
+        self.reward: object = 0.5
+        self._faults: dict[str, list[Fault]] = {}
+
+    def misbehave(self, verb: str, *faults: Fault) -> None:
+        """Answer the next calls of a verb with these, each once."""
+        self._faults.setdefault(verb, []).extend(faults)
+
+    async def until_received(self, verb: str) -> None:
+        """Wait for the first request of a verb."""
+        await asyncio.to_thread(self._received.setdefault(verb, threading.Event()).wait)
+
+    @contextlib.contextmanager
+    def holding_steps(self) -> Iterator[None]:
+        """Let no step end before the block does."""
+        self._may_end.clear()
+        yield
+        self._may_end.set()
+
+    def restart(self) -> None:
+        """Come back as another incarnation, without its episodes."""
+        self.incarnation = f"pod-{int(self.incarnation.removeprefix('pod-')) + 1}"
+        self.episodes.clear()
+
+    def sent(self, verb: str) -> list[dict[str, object]]:
+        """The bodies of a verb's requests, as they came."""
+        return [body for name, body in self.requests if name == verb]
+
+    def executed(self, episode_id: str) -> list[object]:
+        """The contents of the actions that an episode executed."""
+        return [action["content"] for action in self.episodes[episode_id].executed]
+
+    def data(self, data: object, status: int = 200) -> Response:
+        return JSONResponse(
+            {"success": status < 400, "data": data},
+            status,
+            headers={"X-Sandbox-Incarnation": self.incarnation},
+        )
+
+    def error(self, status: int, kind: str, **fields: object) -> Response:
+        headers = {"X-Sandbox-Incarnation": self.incarnation}
+        if "retry_after" in fields:
+            headers["Retry-After"] = str(fields.pop("retry_after"))
+        body = {"success": False, "detail": f"{kind}!", "error": {"type": kind, **fields}}
+        return JSONResponse(body, status, headers=headers)
+
+    async def handle(self, request: Request) -> Response:
+        verb = request.path_params["verb"]
+        if verb in ("healthz", "readyz"):
+            return self.data({})
+        body = await request.json()
+        self.requests.append((verb, body))
+        self._received.setdefault(verb, threading.Event()).set()
+        if faults := self._faults.get(verb):
+            return faults.pop(0)(self)
+        if verb == "get_info":
+            return self.data("the tools")
+        if verb == "status":
+            return self._status()
+        answer = getattr(self, f"_{verb}")(body)
+        return await answer if asyncio.iscoroutine(answer) else answer
+
+    def _get_env_profile(self, body: dict[str, object]) -> Response:
+        split = body["params"]["split"]
+        return self.data(TASKS[split]) if split in TASKS else self.error(404, "unknown_split")
+
+    def _status(self) -> Response:
+        slots = {"total": self.slots, "used": len(self.episodes)}
+        return self.data({"incarnation": self.incarnation, "phase": "serving", "slots": slots})
+
+    def _create(self, body: dict[str, object]) -> Response:
+        name, task = body["instance_id"], body["task_id"]
+        if not any(task in ids for ids in TASKS.values()):
+            return self.error(404, "unknown_task")
+        arguments = {"task_id": task, "params": body["params"]}
+        existing = self.episodes.get(name)
+        if existing and existing.arguments != arguments:
+            return self.error(409, "episode_exists")
+        if not existing:
+            if sum(not episode.released for episode in self.episodes.values()) >= self.slots:
+                return self.error(429, "full", retry_after=0)
+            self.episodes[name] = StubEpisode(arguments)
+        info = {"instance_id": name, "task_id": task}
+        return self.data({"state": FIRST_MESSAGES, "info": info})
+
+    async def _step(self, body: dict[str, object]) -> Response:
+        episode = self.episodes.get(body["instance_id"])
+        if episode is None:
+            return self.error(404, "episode_not_found")
+        if episode.released:
+            return self.error(410, "episode_released")
+        index, executed = body.get("step_index", len(episode.executed)), len(episode.executed)
+        if index == executed - 1:
+            return await asyncio.shield(episode.answers[index])
+        if index != executed:
+            return self.error(409, "out_of_order", expected_step_index=executed)
+        episode.executed.append(body["messages"])
+        recorded: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        episode.answers.append(recorded)
+        await asyncio.to_thread(self._may_end.wait)
+        content = body["messages"].get("content")
+        answer = self.data(
+            {
+                "state": [{"role": "user", "content": f"seen: {content}"}],
+                "reward": 1.0 if content == "done" else 0.0,
+                "is_terminated": content == "done",
+                "info": {},
+            }
+        )
+        recorded.set_result(answer)
+        return answer
+
+    def _evaluate(self, body: dict[str, object]) -> Response:
+        if body["instance_id"] not in self.episodes:
+            return self.error(404, "episode_not_found")
+        return self.data(self.reward)
+
+    def _release(self, body: dict[str, object]) -> Response:
+        episode = self.episodes.get(body["instance_id"])
+        if episode is None:
+            return JSONResponse({"success": False, "data": {"success": False}})
+        episode.released = True
+        return self.data({"success": True})
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[str]:
+        """Serve on a free port; yields the URL."""
+        with serve(
+            Starlette(routes=[Route("/{verb}", self.handle, methods=["GET", "POST"])])
+        ) as url:
+            yield url
