@@ -1,0 +1,219 @@
+"""The chart's life: upgrade under a running episode, `helm test`, uninstall, install again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Solutions
+from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, run, wait_until
+from tests.e2e.support.play import action, play
+from training_sandbox import TrainingSandbox
+
+SYSTEM = "training-sandbox-system"
+
+
+def helm(*arguments: str) -> str:
+    return run("helm", *arguments, "--namespace", SYSTEM)
+
+
+def release_values() -> str:
+    return helm("get", "values", "training-sandbox", "--output", "json")
+
+
+def upgrade(values: Path) -> None:
+    helm(
+        "upgrade",
+        "--install",
+        "training-sandbox",
+        "charts/training-sandbox",
+        "--values",
+        str(values),
+        "--wait",
+        "--timeout",
+        "3m",
+    )
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> Iterator[Path]:
+    """The values of the release; it is put back as it was afterwards."""
+    file = tmp_path / "values.json"
+    file.write_text(release_values())
+    yield file
+    upgrade(file)
+
+
+def operator_pod() -> str:
+    return kubectl(
+        "get",
+        "pods",
+        "--namespace",
+        SYSTEM,
+        "--field-selector",
+        "status.phase=Running",
+        "--selector",
+        "app.kubernetes.io/component=operator",
+        "--output",
+        "jsonpath={.items[*].metadata.uid}",
+    )
+
+
+def test_the_notes_name_the_next_command() -> None:
+    notes = helm("get", "notes", "training-sandbox")
+    assert "kubectl apply -f -" in notes
+    assert f"helm test training-sandbox --namespace {SYSTEM}" in notes
+
+
+def test_helm_test_plays_an_episode() -> None:
+    answer = helm("test", "training-sandbox", "--timeout", "5m")
+    assert "Phase:          Succeeded" in answer
+
+
+def test_an_upgrade_disturbs_no_running_episode(
+    values: Path, namespace: Namespace, solutions: Solutions, tmp_path: Path
+) -> None:
+    task_id, solution = next(iter(solutions.items()))
+    with TrainingSandbox(env_type="appworld", namespace=namespace.name, name="steady") as box:
+        instance_id = box.create_instance(task_id=task_id)["info"]["instance_id"]
+        first, *rest = solution["right"]
+        box.step(instance_id, action(first))
+        before, operator = namespace.status("steady"), operator_pod()
+
+        changed = tmp_path / "changed.json"
+        changed.write_text(json.dumps({**json.loads(values.read_text()), "logLevel": "debug"}))
+        upgrade(changed)
+        wait_until("the operator is another", lambda: operator_pod() not in {"", operator})
+
+        answers = [box.step(instance_id, action(code)) for code in rest]
+        assert answers[-1]["reward"] == 1.0
+        assert namespace.status("steady")["podUID"] == before["podUID"]
+
+
+def test_uninstalling_keeps_instances_and_installing_again_takes_them_over(
+    values: Path, namespace: Namespace, solutions: Solutions
+) -> None:
+    task_id, solution = next(iter(solutions.items()))
+    namespace.apply("orphan", slots=1)
+    pod = namespace.wait_phase("orphan", "Ready")["podUID"]
+    helm("uninstall", "training-sandbox", "--wait")
+    assert "traininginstances.trainingsandbox.dev" in kubectl("get", "crds", "--output", "name")
+    assert namespace.status("orphan")["podUID"] == pod
+
+    upgrade(values)
+    with TrainingSandbox.attach("orphan", namespace=namespace.name) as box:
+        assert play(box, task_id, solution["right"]) == 1.0
+    namespace.delete("orphan")
+    namespace.wait_no_pods()
+
+
+@pytest.fixture
+def another_world(namespace: Namespace, tmp_path: Path) -> Iterator[Path]:
+    """A small world of another seed, as a volume of the namespace that any node can mount."""
+    world = tmp_path / "world"
+    run(
+        "build/venvs/appworld/bin/python",
+        "-m",
+        "training_sandbox_appworld.world",
+        "--root",
+        str(world),
+        "--seed",
+        "99",
+        "--small",
+    )
+    archive = tmp_path / "world.tar"
+    run("tar", "--create", "--file", str(archive), "--directory", str(world), ".")
+    nodes = kubectl(
+        "get",
+        "nodes",
+        "--selector",
+        "!node-role.kubernetes.io/control-plane",
+        "--output",
+        "jsonpath={.items[*].metadata.name}",
+    ).split()
+    target = f"/var/lib/training-sandbox-test/{namespace.name}"
+    for node in nodes:
+        with archive.open("rb") as content:
+            subprocess.run(
+                [
+                    str(REPOSITORY / "tests/cluster/node"),
+                    "exec",
+                    node,
+                    "sh",
+                    "-c",
+                    f"mkdir -p {target} && cd {target} && tar --extract && chmod -R a+rX .",
+                ],
+                stdin=content,
+                check=True,
+            )
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": namespace.name},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadOnlyMany"],
+            "storageClassName": "",
+            "hostPath": {"path": target},
+        },
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "world", "namespace": namespace.name},
+        "spec": {
+            "accessModes": ["ReadOnlyMany"],
+            "storageClassName": "",
+            "volumeName": namespace.name,
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    kubectl(
+        "apply",
+        "--filename",
+        "-",
+        stdin=json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "List",
+                "items": [volume, claim],
+            }
+        ),
+    )
+    yield world
+    kubectl("delete", "persistentvolume", namespace.name, "--wait=false")
+    for node in nodes:
+        run(str(REPOSITORY / "tests/cluster/node"), "exec", node, "rm", "-rf", target)
+
+
+def test_an_environment_with_a_mounted_world_serves_that_world(
+    values: Path, namespace: Namespace, another_world: Path, tmp_path: Path, solutions: Solutions
+) -> None:
+    changed = json.loads(values.read_text())
+    changed["environments"]["appworld-mounted"] = {
+        "image": changed["environments"]["appworld"]["image"],
+        "slots": 4,
+        "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "3Gi"}},
+        "env": [{"name": "APPWORLD_ROOT", "value": "/world"}],
+        "volumes": [
+            {"name": "world", "persistentVolumeClaim": {"claimName": "world", "readOnly": True}}
+        ],
+        "volumeMounts": [{"name": "world", "mountPath": "/world", "readOnly": True}],
+    }
+    file = tmp_path / "mounted.json"
+    file.write_text(json.dumps(changed))
+    upgrade(file)
+
+    theirs = json.loads((another_world / "solutions.json").read_text())
+    assert set(theirs) != set(solutions)
+    with TrainingSandbox(
+        env_type="appworld-mounted", namespace=namespace.name, name="mounted"
+    ) as box:
+        task_ids = box.get_env_profile(split="train")
+        assert set(task_ids) <= set(theirs)
+        assert play(box, task_ids[0], theirs[task_ids[0]]["right"]) == 1.0
+        assert play(box, task_ids[0], theirs[task_ids[0]]["wrong"]) < 1.0

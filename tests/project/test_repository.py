@@ -1,0 +1,81 @@
+"""Rules of the repository that no tool of others checks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+    ).stdout
+    return [REPOSITORY / name for name in listed.split("\0") if name]
+
+
+def packages() -> list[Path]:
+    return [path for path in tracked("*.py") if "/src/" in path.as_posix()]
+
+
+def test_there_are_modules_to_check() -> None:
+    assert len(packages()) > 20
+
+
+@pytest.mark.parametrize(
+    "path", packages(), ids=lambda path: path.relative_to(REPOSITORY).as_posix()
+)
+def test_a_module_stays_under_400_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 400
+
+
+def test_locks_name_no_address_and_carry_hashes() -> None:
+    locks = tracked("locks/*.txt")
+    assert len(locks) >= 5
+    for lock in locks:
+        text = lock.read_text()
+        assert "://" not in text
+        pins = re.findall(r"^[a-z0-9][\w.-]*==.*$", text, re.MULTILINE)
+        assert pins
+        assert all(pin.endswith("\\") for pin in pins), lock
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(REPOSITORY)}: {target}"
+        for page in tracked("*.md")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_make_help_lists_the_documented_targets() -> None:
+    text = subprocess.run(
+        ["make", "help"], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    ).stdout
+    for target in (
+        "demo",
+        "test",
+        "cluster",
+        "cluster-down",
+        "node-image",
+        "images",
+        "deploy",
+        "undeploy",
+        "serve",
+        "lint",
+        "test-fast",
+        "test-e2e",
+        "bench-ready",
+        "clean",
+    ):
+        assert re.search(rf"^\s*(\x1b\[1m)?{target}\s", text, re.MULTILINE), target
