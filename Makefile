@@ -7,8 +7,9 @@ SHELL := /bin/bash
 VERSION ?= dev
 ENV ?= appworld
 PORT ?= 8000
-# Rows of the synthetic world that images and `make serve` get.
-WORLD_ROWS ?= 300000
+# Rows of the synthetic world that images and `make serve` get. 300000 is the scale of AppWorld's
+# own; a small one boots in seconds.
+WORLD_ROWS ?= 20000
 NAMESPACE ?= training-sandbox-system
 
 UV_VERSION := 0.13.9
@@ -50,7 +51,7 @@ lint: venv venv-appworld ## Check format, lint, types and the direction of impor
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
 	.venv/bin/basedpyright --project sandbox_image/environments/appworld
-	.venv/bin/lint-imports
+	PYTHONPATH=sandbox_image/environments/appworld/src .venv/bin/lint-imports
 	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck
 
 .PHONY: format

@@ -134,7 +134,6 @@ def test_the_servers_settings_are_those_of_its_contract() -> None:
     assert variables_of() == {
         "HOME": "/tmp",
         "SANDBOX_STATE_DIR": "/tmp/training-sandbox",
-        "SANDBOX_ENVIRONMENT": "appworld",
         "SANDBOX_ENV_TYPE": "appworld",
         "SANDBOX_SLOTS": "16",
         "SANDBOX_POD_UID": None,
@@ -143,11 +142,8 @@ def test_the_servers_settings_are_those_of_its_contract() -> None:
     assert pod_uid["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.uid"}}
 
 
-def test_an_entry_may_run_an_environment_of_another_name() -> None:
-    entry = build.APPWORLD.model_copy(update={"environment": "appworld-large"})
-    variables = variables_of(environment=entry)
-    assert variables["SANDBOX_ENVIRONMENT"] == "appworld-large"
-    assert variables["SANDBOX_ENV_TYPE"] == "appworld"
+def test_which_environment_it_runs_is_left_to_the_image() -> None:
+    assert "SANDBOX_ENVIRONMENT" not in variables_of(envType="appworld-large")
 
 
 def test_a_bound_task_is_given_to_the_server_under_the_instances_name() -> None:

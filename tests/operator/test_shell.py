@@ -91,6 +91,19 @@ def test_on_a_workstation_the_kubeconfig_is_used(
     assert shell.login().server == "https://workstation.example"
 
 
+@pytest.mark.parametrize("text", [None, "a: {b", "current-context: gone"])
+def test_a_broken_kubeconfig_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    path = tmp_path / "config"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr(kopf, "login_with_service_account", lambda **_: None)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    with pytest.raises(kopf.LoginError, match="kubeconfig cannot be used"):
+        shell.login()
+
+
 async def test_when_a_part_of_the_process_fails_all_of_it_ends() -> None:
     ended: list[str] = []
 

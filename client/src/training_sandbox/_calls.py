@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -33,6 +33,10 @@ CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 30.0
 """How long connection trouble may last on end before a call gives up."""
 
+ATTEMPT_SHARE = 1 / 3
+"""Share of the deadline for one attempt, so that a connection which died in silence is noticed.
+The server lets a second attempt join the execution of the first."""
+
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=4.0)
 
 
@@ -57,12 +61,6 @@ class Caller:
             trust_env=server.environment_proxies,
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
-
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -72,7 +70,6 @@ class Caller:
         verb: str,
         body: JsonObject,
         *,
-        attempt_share: float = 1.0,
         waits_out: tuple[type[Unavailable], ...] = (),
         incarnation: str | None = None,
     ) -> Answer:
@@ -81,9 +78,6 @@ class Caller:
         Args:
             verb: the path without its slash.
             body: sent as JSON.
-            attempt_share: the part of the deadline that one attempt may take, below 1 where
-                a second attempt joins the first one's execution: a connection that died in
-                silence is then noticed in time.
             waits_out: the refusals that may pass before the deadline.
             incarnation: the server's life that the call is about, if it is about one.
 
@@ -92,7 +86,7 @@ class Caller:
             TrainingSandboxError: the server's refusal, or why there is no answer.
         """
         deadline = Deadline.after(self._request_timeout)
-        longest = self._request_timeout * attempt_share
+        longest = self._request_timeout * ATTEMPT_SHARE
         policy = RetryPolicy(deadline, PATIENCE_SECONDS, waits_out)
         content = _encode(body)
         while True:

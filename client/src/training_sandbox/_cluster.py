@@ -6,7 +6,9 @@ import json
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
+from weakref import WeakKeyDictionary
 
+import anyio
 import httpx
 from kr8s import APITimeoutError, ServerError
 
@@ -27,7 +29,12 @@ if TYPE_CHECKING:
 
 API_SECONDS = 30.0
 WATCH_SECONDS = 60
+POLL_SECONDS = 1.0
+WATCHES_AT_ONCE = 50
+"""Of the 100 connections that kr8s opens at once; the others are for short requests."""
 CREATE_ATTEMPTS = 3
+
+_watches: WeakKeyDictionary[KubernetesApi, anyio.CapacityLimiter] = WeakKeyDictionary()
 
 
 class Cluster:
@@ -124,7 +131,14 @@ class Cluster:
         return True
 
     async def changes(self, instance: Instance) -> AsyncGenerator[Instance | None]:
-        """Yield the instance as it changes, None when it is deleted; ends after a minute or so."""
+        """Yield the instance as it changes, None when it is deleted.
+
+        Ends after a minute or so; when too many are being watched already, after a second.
+        """
+        watches = _watches.setdefault(self.api, anyio.CapacityLimiter(WATCHES_AT_ONCE))
+        if not watches.available_tokens:
+            await anyio.sleep(POLL_SECONDS)
+            return
         params = {
             "watch": "true",
             "fieldSelector": f"metadata.name={instance.name}",
@@ -133,7 +147,7 @@ class Cluster:
         }
         try:
             request = self._request("GET", PLURAL, params=params, stream=True)
-            async with request as response:
+            async with watches, request as response:
                 async for line in response.aiter_lines():
                     event = as_object(json.loads(line))
                     if event.get("type") == "ERROR":

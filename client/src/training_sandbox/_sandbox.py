@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from training_sandbox._types import Action, Created, Overrides, ServerStatus, StepResult
+    from training_sandbox._verbs import Verbs
 
 READY_SECONDS = 600.0
 REQUEST_SECONDS = 180.0
@@ -190,7 +191,7 @@ class AsyncTrainingSandbox:
 
         Args:
             env_type: the sandbox's own by default.
-            task_id: the sandbox's own task by default.
+            task_id: by default the one that the sandbox was opened for, whose episode is there.
             instance_id: the episode's name, 1 to 128 of ``A-Z a-z 0-9 . _ : -``; a new one by
                 default. The same id with the same arguments gives the first answer again.
             params: arguments of the task.
@@ -203,11 +204,8 @@ class AsyncTrainingSandbox:
             SandboxFull: no slot became free in time.
             EpisodeExists: the id is taken, with other arguments.
         """
-        task = task_id or self._task_id
-        if task is None:
-            raise InvalidRequest("task_id: which task to open; get_env_profile() lists them")
         verbs = await self._session.verbs()
-        return await verbs.create(env_type, task, instance_id, params)
+        return await self._create(verbs, env_type, task_id, instance_id, params)
 
     async def step(
         self, instance_id: str, action: Action, params: Mapping[str, object] | None = None
@@ -286,13 +284,27 @@ class AsyncTrainingSandbox:
         self, task_id: str | None, episode_id: str | None, params: Mapping[str, object] | None
     ) -> AsyncEpisode:
         verbs = await self._session.verbs()
-        bound = self._session.bound
-        if task_id is None and bound is not None:
-            created = await verbs.create(
-                None, bound.task_id, bound.episode_id, bound.params, untouched=bound.untouched
+        return AsyncEpisode(verbs, await self._create(verbs, None, task_id, episode_id, params))
+
+    async def _create(
+        self,
+        verbs: Verbs,
+        env_type: str | None,
+        task_id: str | None,
+        episode_id: str | None,
+        params: Mapping[str, object] | None,
+    ) -> Created:
+        """Open an episode: of the task that is named, or of the sandbox's own."""
+        if task_id is not None:
+            return await verbs.create(env_type, task_id, episode_id, params)
+        if bound := self._session.bound:
+            return await verbs.create(
+                env_type,
+                bound.task_id,
+                bound.episode_id,
+                bound.params,
+                untouched=bound.untouched,
             )
-            return AsyncEpisode(verbs, created)
-        task, arguments = task_id or self._task_id, params if task_id else self._params
-        if task is None:
-            raise InvalidRequest("task_id: which task to open; get_env_profile() lists them")
-        return AsyncEpisode(verbs, await verbs.create(None, task, episode_id, arguments))
+        if self._task_id is not None:
+            return await verbs.create(env_type, self._task_id, episode_id, self._params)
+        raise InvalidRequest("task_id: which task to open; get_env_profile() lists them")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from training_sandbox._calls import Caller
     from training_sandbox._types import Action, Created, ServerStatus, StepResult
 
-_JOINS_A_RUNNING_ONE = 1 / 3
-"""Share of the deadline for one attempt at a verb that the server executes once."""
-
 
 @dataclass(slots=True)
 class _Episode:
@@ -98,9 +95,7 @@ class Verbs:
                 if data is not None:
                     return _shapes.step_result(data)
             with episode.steps.sending(message) as index:
-                data = await self._episode_data(
-                    "step", episode_id, {**body, "step_index": index}, _JOINS_A_RUNNING_ONE
-                )
+                data = await self._episode_data("step", episode_id, {**body, "step_index": index})
                 return _shapes.step_result(data)
 
     async def evaluate(
@@ -152,14 +147,12 @@ class Verbs:
         verb: str,
         episode_id: str,
         body: JsonObject,
-        attempt_share: float = 1.0,
     ) -> object:
         """Send a verb about an episode. A draining server is waited out, for what becomes of it."""
         episode = self._episodes.get(episode_id)
         answer = await self._caller.call(
             verb,
             body,
-            attempt_share=attempt_share,
             waits_out=(SandboxDraining,),
             incarnation=episode and episode.incarnation,
         )

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import aiohttp
 import kopf
+import yaml
 
 from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
@@ -33,7 +34,7 @@ def login() -> kopf.ConnectionInfo:
     """Return the service account's credentials, or outside of a cluster the kubeconfig's.
 
     Raises:
-        kopf.LoginError: there are neither.
+        kopf.LoginError: there are neither, or the kubeconfig is broken.
     """
     settings = kopf.OperatorSettings()
     connection = kopf.login_with_service_account(settings=settings)
@@ -42,7 +43,10 @@ def login() -> kopf.ConnectionInfo:
         # By address, as client-go does: the operator works while the cluster's DNS does not.
         address = f"[{host}]" if ":" in host else host
         return dataclasses.replace(connection, server=f"https://{address}:{port}")
-    connection = connection or kopf.login_with_kubeconfig(settings=settings)
+    try:
+        connection = connection or kopf.login_with_kubeconfig(settings=settings)
+    except (OSError, LookupError, yaml.YAMLError) as error:
+        raise kopf.LoginError(f"the kubeconfig cannot be used: {error!r}") from error
     if connection is None:
         raise kopf.LoginError(
             "there is no service account and no kubeconfig: run in a cluster or set KUBECONFIG"

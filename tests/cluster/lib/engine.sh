@@ -23,7 +23,7 @@ podman_installed() { type -aP podman | grep -qvFx "$HERE/lib/bin/podman"; }
 use_podman() {
   podman_installed || "$HERE/tools" podman
   PATH=$HERE/lib/bin:$PATH
-  mkdir -p "$PODMAN_HOME"
+  mkdir -p "$PODMAN_HOME/tmp"
   forget_previous_boot
   podman_configuration | replace_if_changed "$PODMAN_HOME/containers.conf"
   podman_storage | replace_if_changed "$PODMAN_HOME/storage.conf"

@@ -70,12 +70,12 @@ end_job() {
 forget_job() { JOB=; [[ -z $JOB_FILE ]] || rm -f "$JOB_FILE"; }
 
 end_leftover_job() { # of a run that was killed with SIGKILL, which leaves what it started running
-  local pid start
+  local pid start _
   [[ -f $JOB_FILE ]] && read -r pid start < "$JOB_FILE" || return 0
   if [[ -n $start && $(started_at "$pid") == "$start" ]]; then
     say "ending what an earlier, killed run left behind (process group $pid)"
     kill -TERM -- "-$pid" 2> /dev/null || true
-    sleep 1
+    for _ in {1..100}; do kill -0 -- "-$pid" 2> /dev/null || break; sleep 0.1; done
     kill -KILL -- "-$pid" 2> /dev/null || true
   fi
   rm -f "$JOB_FILE"

@@ -105,9 +105,6 @@ def test_its_params_reach_the_environment(start, tmp_path):
     [
         ({"SANDBOX_TASK_ID": "no-such-task"}, 64, "UnknownTask"),
         ({"SANDBOX_PARAMS": '{"speed": 3}'}, 64, "InvalidTask"),
-        ({"SANDBOX_PARAMS": "[1]"}, 64, "InvalidSettings"),
-        ({"SANDBOX_PARAMS": "{"}, 64, "InvalidSettings"),
-        ({"SANDBOX_EPISODE_ID": "no spaces"}, 64, "InvalidSettings"),
         ({"SANDBOX_TASK_ID": "broken"}, 70, "TaskFailed"),
         ({"SANDBOX_TASK_ID": "slow", "SANDBOX_STEP_TIMEOUT_SECONDS": "0.5"}, 70, "TaskFailed"),
     ],

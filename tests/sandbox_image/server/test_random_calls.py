@@ -27,13 +27,6 @@ class Expected:
         self.terminated = False
 
 
-@pytest.fixture
-def machine(run_server, tmp_path):
-    state = {"SANDBOX_STATE_DIR": str(tmp_path), "SANDBOX_SLOTS": str(SLOTS)}
-    with run_server(state) as server:
-        yield machine_of(server.wait_until_ready())
-
-
 class Calls(RuleBasedStateMachine):
     """Calls of three ids; each run has ids of its own."""
 

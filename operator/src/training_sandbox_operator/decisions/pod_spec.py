@@ -177,7 +177,6 @@ def _settings(instance: TrainingInstance, environment: Environment) -> Mapping[s
     settings = {
         "HOME": _WRITABLE,
         "SANDBOX_STATE_DIR": _STATE_DIR,
-        "SANDBOX_ENVIRONMENT": environment.environment or instance.env_type,
         "SANDBOX_ENV_TYPE": instance.env_type,
     }
     if instance.task_id is None:

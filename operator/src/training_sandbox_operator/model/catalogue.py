@@ -52,10 +52,9 @@ class EnvironmentVariable(_Strict):
 
 
 class Environment(_Strict):
-    """How the server of one environment is run.
+    """How the server of one environment is run; which one it is, its image says.
 
     Attributes:
-        environment: name of the environment in the image, when it is not the entry's own name.
         slots: episodes that one open server plays at once.
         tmp_size: size of the only writable folder, in memory; it counts as the container's.
         startup_seconds: how long booting may take before the container is restarted.
@@ -67,7 +66,6 @@ class Environment(_Strict):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
         default="IfNotPresent", alias="imagePullPolicy"
     )
-    environment: str | None = None
     slots: int = Field(default=16, ge=1, le=256)
     resources: Resources = Resources()
     tmp_size: Quantity = Field(default="1Gi", alias="tmpSize")
