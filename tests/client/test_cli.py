@@ -2,67 +2,88 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from training_sandbox._cli import main
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.client.support.stub_cluster import StubCluster
 
 
-def tsb(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = Path(sys.executable).with_name("tsb")
-    return subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+class Outcome(NamedTuple):
+    stdout: str
+    stderr: str
+    returncode: int
 
 
-def test_tasks_are_printed_one_a_line(endpoint: str) -> None:
-    answer = tsb("tasks", "--endpoint", endpoint, "--split", "train")
-    assert (answer.stdout, answer.stderr, answer.returncode) == ("task_1\ntask_2\n", "", 0)
+@pytest.fixture
+def tsb(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs the command in this process, as its entry point does."""
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["tsb", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Outcome(*capfd.readouterr(), ended.value.code or 0)
+
+    return run
 
 
-def test_what_the_caller_got_wrong_is_one_line_and_exit_status_2(endpoint: str) -> None:
+def test_tasks_are_printed_one_a_line(tsb: Callable[..., Outcome], endpoint: str) -> None:
+    assert tsb("tasks", "--endpoint", endpoint, "--split", "train") == ("task_1\ntask_2\n", "", 0)
+
+
+def test_what_the_caller_got_wrong_is_one_line_and_exit_status_2(
+    tsb: Callable[..., Outcome], endpoint: str
+) -> None:
     answer = tsb("tasks", "--endpoint", endpoint, "--split", "nonesuch")
-    assert (answer.stdout, answer.stderr, answer.returncode) == ("", "tsb: unknown_split!\n", 2)
+    assert answer == ("", "tsb: unknown_split!\n", 2)
 
 
-def test_what_does_not_work_is_one_line_and_exit_status_1() -> None:
+def test_what_does_not_work_is_one_line_and_exit_status_1(tsb: Callable[..., Outcome]) -> None:
     answer = tsb("tasks", "--endpoint", "http://127.0.0.1:9")
     assert answer.stderr == "tsb: no server answers at http://127.0.0.1:9: Connection refused\n"
     assert answer.returncode == 1
 
 
-def test_options_that_exclude_each_other_are_refused() -> None:
+def test_options_that_exclude_each_other_are_refused(tsb: Callable[..., Outcome]) -> None:
     answer = tsb("tasks", "--name", "mine", "--local")
     assert answer.returncode == 2
     assert "use one of them" in answer.stderr
 
 
-def test_an_instance_is_created_listed_and_deleted(cluster: StubCluster) -> None:
+def test_an_instance_is_created_listed_and_deleted(
+    tsb: Callable[..., Outcome], cluster: StubCluster
+) -> None:
     assert tsb("create", "mine", "--slots", "4").stdout == "mine\n"
     assert cluster.objects["mine"]["spec"] == {"envType": "appworld", "slots": 4}
     header, row = tsb("list").stdout.splitlines()
     assert header.split()[:4] == ["NAME", "ENV", "TASK", "PHASE"]
     assert row.split()[:5] == ["mine", "appworld", "-", "Ready:", "ServerReady"]
-    deleted = tsb("delete", "mine")
-    assert (deleted.stdout, deleted.stderr, deleted.returncode) == ("", "", 0)
+    assert tsb("delete", "mine") == ("", "", 0)
     assert not cluster.objects
 
 
-def test_deleting_what_is_not_there_says_so(cluster: StubCluster) -> None:
+def test_deleting_what_is_not_there_says_so(
+    tsb: Callable[..., Outcome], cluster: StubCluster
+) -> None:
     answer = tsb("delete", "nonesuch")
     assert answer.returncode == 2
     assert "there is no TrainingInstance nonesuch" in answer.stderr
 
 
-def test_logs_are_the_pods_last_lines(cluster: StubCluster) -> None:
+def test_logs_are_the_pods_last_lines(tsb: Callable[..., Outcome], cluster: StubCluster) -> None:
     cluster.pod_log = "first\nsecond\nthird"
     tsb("create", "mine")
     assert tsb("logs", "mine", "--tail", "2").stdout == "second\nthird\n"
 
 
 @pytest.mark.parametrize("command", ["tasks", "list", "create", "delete", "logs"])
-def test_every_command_shows_an_example(command: str) -> None:
+def test_every_command_shows_an_example(tsb: Callable[..., Outcome], command: str) -> None:
     assert f"tsb {command}" in tsb(command, "--help").stdout.partition("Example")[2]

@@ -58,6 +58,17 @@ async def test_many_large_answers_at_once_come_through_the_tunnel_whole(
     ]
 
 
+async def test_credentials_that_expired_are_read_anew(
+    cluster: StubCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncTrainingSandbox() as box:
+        await box.get_env_profile()
+        await cluster.end_pods()
+        cluster.rotate_token("second")
+        cluster.restart_pods()
+        assert await box.get_env_profile() == ["task_1", "task_2"]
+
+
 async def test_a_pod_whose_server_does_not_listen_is_explained(cluster: StubCluster) -> None:
     cluster.pod_address = None
     with pytest.raises(ConnectionFailed, match="refused"):

@@ -56,7 +56,7 @@ async def test_a_server_that_stays_full_is_full_in_the_end(
     endpoint: str, server: StubServer
 ) -> None:
     server.slots = 0
-    async with AsyncTrainingSandbox(endpoint=endpoint, request_timeout=0.5) as box:
+    async with AsyncTrainingSandbox(endpoint=endpoint, request_timeout=3) as box:
         with pytest.raises(SandboxFull):
             await box.create_instance(task_id="task_1")
 
@@ -83,7 +83,7 @@ async def test_a_server_that_stays_booting_is_booting_in_the_end(
     endpoint: str, server: StubServer
 ) -> None:
     server.misbehave("get_info", *[error(503, "booting", retry_after=0)] * 50)
-    async with AsyncTrainingSandbox(endpoint=endpoint, request_timeout=0.5) as box:
+    async with AsyncTrainingSandbox(endpoint=endpoint, request_timeout=3) as box:
         with pytest.raises(SandboxBooting):
             await box.get_tools_info()
 
@@ -123,7 +123,7 @@ async def test_a_server_that_vanishes_is_a_failed_connection(
 
 
 async def test_a_server_that_stays_silent_has_timed_out(proxied: str, proxy: CuttingProxy) -> None:
-    async with AsyncTrainingSandbox(endpoint=proxied, request_timeout=0.5) as box:
+    async with AsyncTrainingSandbox(endpoint=proxied, request_timeout=3) as box:
         proxy.cut_next(*[Cut.SILENT] * 10)
         with pytest.raises(CallTimedOut):
             await box.get_tools_info()
@@ -132,6 +132,14 @@ async def test_a_server_that_stays_silent_has_timed_out(proxied: str, proxy: Cut
 async def test_nothing_at_the_endpoint_is_said_at_the_start() -> None:
     with pytest.raises(ConnectionFailed, match=r"no server answers at http://127.0.0.1:9"):
         await AsyncTrainingSandbox(endpoint="http://127.0.0.1:9").start()
+
+
+async def test_a_server_on_this_machine_is_not_looked_for_behind_a_proxy(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    async with AsyncTrainingSandbox(endpoint=endpoint) as box:
+        assert await box.get_tools_info() == "the tools"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://host", "http://:bad:", ""])

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,6 +67,12 @@ def proxy(api_server: str) -> Iterator[KillingProxy]:
         yield running
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Operator:
     """The operator as a process of this machine, reaching the API server through the proxy."""
 
@@ -104,7 +111,7 @@ class Operator:
                     "--namespace",
                     self._namespace,
                     "--health-port",
-                    "0",
+                    str(free_port()),
                     "--catalogue",
                     str(self._folder / "catalogue.yaml"),
                 ],

@@ -33,6 +33,7 @@ CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 30.0
 """How long connection trouble may last on end before a call gives up."""
 
+LEAST_ATTEMPT_SECONDS = 1.0
 ATTEMPT_SHARE = 1 / 3
 """Share of the deadline for one attempt, so that a connection which died in silence is noticed.
 The server lets a second attempt join the execution of the first."""
@@ -87,7 +88,8 @@ class Caller:
         """
         deadline = Deadline.after(self._request_timeout)
         longest = self._request_timeout * ATTEMPT_SHARE
-        policy = RetryPolicy(deadline, PATIENCE_SECONDS, waits_out)
+        least = min(LEAST_ATTEMPT_SECONDS, longest)
+        policy = RetryPolicy(deadline, PATIENCE_SECONDS, least, waits_out)
         content = _encode(body)
         while True:
             try:

@@ -20,7 +20,7 @@ from training_sandbox._exceptions import (
     InstanceRejected,
 )
 from training_sandbox._json import JsonObject, as_list, as_object, as_text, dig
-from training_sandbox._kubernetes import KubernetesApi, connect
+from training_sandbox._kubernetes import Connection, KubernetesApi, connect
 from training_sandbox._leftovers import Deletion
 from training_sandbox._manifest import API_VERSION, CREATION_TOKEN, PLURAL, Instance, read_instance
 
@@ -41,13 +41,13 @@ class Cluster:
     """The TrainingInstances of one namespace.
 
     Args:
-        api: an authenticated client.
-        namespace: where names are looked up.
+        connection: to the API server.
+        namespace: where names are looked up; the connection's own by default.
     """
 
-    def __init__(self, api: KubernetesApi, namespace: str) -> None:
-        self.api = api
-        self.namespace = namespace
+    def __init__(self, connection: Connection, namespace: str | None = None) -> None:
+        self.connection = connection
+        self.namespace = namespace or connection.namespace
 
     @classmethod
     async def connect(
@@ -58,8 +58,7 @@ class Cluster:
         Raises:
             ClusterUnavailable: there are no credentials, or no API server answers.
         """
-        api, default_namespace = await connect(kubeconfig, context)
-        return cls(api, namespace or default_namespace)
+        return cls(await connect(kubeconfig, context), namespace)
 
     async def create(self, manifest: JsonObject) -> Instance:
         """Create a TrainingInstance once, also when an answer is lost on the way.
@@ -135,7 +134,7 @@ class Cluster:
 
         Ends after a minute or so; when too many are being watched already, after a second.
         """
-        watches = _watches.setdefault(self.api, anyio.CapacityLimiter(WATCHES_AT_ONCE))
+        watches = _watches.setdefault(self.connection.api, anyio.CapacityLimiter(WATCHES_AT_ONCE))
         if not watches.available_tokens:
             await anyio.sleep(POLL_SECONDS)
             return
@@ -171,16 +170,17 @@ class Cluster:
         except ServerError as error:
             raise self._rejection(error) from error
 
-    async def deletion(self, instance: Instance) -> Deletion:
+    def deletion(self, instance: Instance) -> Deletion:
         """Return the deletion of an instance as a request that needs no event loop."""
-        auth = self.api.auth
+        auth = self.connection.api.auth
         return Deletion(
             url=f"{auth.server}/apis/{API_VERSION}/namespaces/{instance.namespace}/{PLURAL}/"
             f"{instance.name}",
             uid=instance.uid,
             name=instance.name,
             headers={"Authorization": f"Bearer {auth.token}"} if auth.token else {},
-            verify=await auth.ssl_context(),
+            verify=self.connection.tls,
+            proxy=auth.proxy,
         )
 
     async def _json(
@@ -211,7 +211,7 @@ class Cluster:
     ) -> AsyncGenerator[httpx.Response]:
         timeout = httpx.Timeout(API_SECONDS, read=WATCH_SECONDS * 2 if stream else API_SECONDS)
         try:
-            async with self.api.call_api(
+            async with self.connection.api.call_api(
                 method,
                 version=version,
                 url=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -37,25 +38,32 @@ class Endpoint:
             InvalidRequest: the address is no URL.
             ConnectionFailed: nothing answers there.
         """
+        try:
+            proxied = not _is_loopback(httpx.URL(self._url).host)
+            await self._contact(proxied=proxied)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise InvalidRequest(f"endpoint: 'http://host:port', not {self._url!r}") from error
+        return Server(self._url, environment_proxies=proxied)
+
+    async def _contact(self, *, proxied: bool) -> None:
         deadline = Deadline.after(FIRST_CONTACT_SECONDS)
-        for attempt in count(1):
-            pause = pause_before(attempt)
-            try:
-                async with httpx.AsyncClient(
-                    verify=tls_context(), timeout=FIRST_CONTACT_SECONDS
-                ) as http:
+        async with httpx.AsyncClient(
+            verify=tls_context(), timeout=FIRST_CONTACT_SECONDS, trust_env=proxied
+        ) as http:
+            for attempt in count(1):
+                pause = pause_before(attempt)
+                try:
                     await http.get(f"{self._url}/healthz")
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                raise InvalidRequest(f"endpoint: 'http://host:port', not {self._url!r}") from error
-            except httpx.RequestError as error:
-                if pause > deadline.remaining():
-                    raise ConnectionFailed(
-                        f"no server answers at {self._url}: {root_cause(error)}"
-                    ) from error
-            else:
-                return Server(self._url, environment_proxies=True)
-            await anyio.sleep(pause)
-        raise AssertionError
+                except httpx.TransportError as error:
+                    if isinstance(error, httpx.UnsupportedProtocol):
+                        raise
+                    if pause > deadline.remaining():
+                        raise ConnectionFailed(
+                            f"no server answers at {self._url}: {root_cause(error)}"
+                        ) from error
+                else:
+                    return
+                await anyio.sleep(pause)
 
     async def stop(self) -> None:
         """Leave the server running."""
@@ -63,3 +71,11 @@ class Endpoint:
     async def explain(self) -> TrainingSandboxError | None:
         """Know nothing about why the server cannot be reached."""
         return None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether the host is this machine, which no proxy reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -138,7 +138,7 @@ class CreatedInstance(AttachedInstance):
         instance = await cluster.create(self._manifest)
         self._cluster, self._uid = cluster, instance.uid
         if not self._keep:
-            self._leftover = Leftover(self, (await cluster.deletion(instance)).send)
+            self._leftover = Leftover(self, cluster.deletion(instance).send)
         return instance
 
     async def _delete(self) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
+from weakref import WeakKeyDictionary
 
 import anyio
 import httpx
@@ -28,6 +32,8 @@ _WITHOUT_A_CLUSTER = (
     "talks to a running server and local=True starts one on this machine."
 )
 
+_connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
 # kr8s warns of every Kubernetes that is newer than itself; we use stable parts of the API only.
 warnings.filterwarnings("ignore", message=r"Kubernetes version \S+ is not supported\.")
 
@@ -44,6 +50,9 @@ class KubernetesAuth(Protocol):
     tls_server_name: str | None
     active_context: str
     kubeconfig: _Kubeconfig
+    client_key_file: str | Path | None
+    client_cert_file: str | Path | None
+    server_ca_file: str | Path | None
 
     @property
     def proxy(self) -> str | None:
@@ -85,21 +94,40 @@ class KubernetesApi(Protocol):
         ...
 
 
-async def connect(kubeconfig: str | None, context: str | None) -> tuple[KubernetesApi, str]:
-    """Connect as kubectl would: kubeconfig, its context, or the pod's service account.
+@dataclass(slots=True)
+class Connection:
+    """An API server that has accepted us.
 
-    Returns:
-        The client and the namespace that is meant when none is named.
+    Attributes:
+        api: the client.
+        namespace: the one that is meant when none is named.
+        tls: for connections apart from the client's own.
+    """
+
+    api: KubernetesApi
+    namespace: str
+    tls: ssl.SSLContext | bool
+
+    async def renew(self) -> None:
+        """Read the credentials anew, after the API server has refused them."""
+        await self.api.auth.reauthenticate()
+        self.tls = await _tls_without_litter(self.api.auth)
+
+
+async def connect(kubeconfig: str | None, context: str | None) -> Connection:
+    """Connect as kubectl would: kubeconfig, its context, or the pod's service account.
 
     Raises:
         ClusterUnavailable: there are no credentials, or no API server answers.
     """
     # Never without arguments: kr8s then hands out whichever client this loop made before.
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    one_at_a_time = _connecting.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     try:
-        with anyio.fail_after(CONNECT_SECONDS):
+        async with one_at_a_time, asyncio.timeout(CONNECT_SECONDS):
             api = cast("KubernetesApi", await kr8s_api(kubeconfig=path, context=context))
-            return api, await _default_namespace(api, context)
+            namespace = await _default_namespace(api, context)
+            return Connection(api, namespace, await _tls_without_litter(api.auth))
     except (ServerError, APITimeoutError, TimeoutError) as error:
         raise ClusterUnavailable(
             f"the Kubernetes API refuses or does not answer: {error or 'timed out'}"
@@ -108,6 +136,19 @@ async def connect(kubeconfig: str | None, context: str | None) -> tuple[Kubernet
         raise ClusterUnavailable(
             f"no Kubernetes cluster: {root_cause(error)} (kubeconfig {path}). {_WITHOUT_A_CLUSTER}"
         ) from error
+
+
+async def _tls_without_litter(auth: KubernetesAuth) -> ssl.SSLContext | bool:
+    """Return the TLS context; remove the temporary files that kr8s made for it, and keeps.
+
+    They hold the kubeconfig's key. kr8s reads them for its own connection before it hands out
+    the client, and writes new ones whenever it reads the credentials anew.
+    """
+    context = await auth.ssl_context()
+    for file in (auth.client_key_file, auth.client_cert_file, auth.server_ca_file):
+        if file and Path(file).parent == Path(tempfile.gettempdir()):
+            await anyio.Path(file).unlink(missing_ok=True)
+    return context
 
 
 async def _default_namespace(api: KubernetesApi, context: str | None) -> str:

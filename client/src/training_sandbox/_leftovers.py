@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 import weakref
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,13 +18,11 @@ import httpx
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
-    from types import FrameType
 
 logger = logging.getLogger("training_sandbox")
 
 DELETE_SECONDS = 10.0
 _ALREADY_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-TERMINATED_EXIT_STATUS = 128 + signal.SIGTERM
 
 
 class Leftover:
@@ -66,6 +62,7 @@ class Deletion:
     name: str
     headers: Mapping[str, str]
     verify: ssl.SSLContext | bool
+    proxy: str | None
 
     def send(self) -> None:
         """Delete the object; log a warning when that fails."""
@@ -76,6 +73,7 @@ class Deletion:
                 headers=self.headers,
                 json={"propagationPolicy": "Background", "preconditions": {"uid": self.uid}},
                 verify=self.verify,
+                proxy=self.proxy,
                 timeout=DELETE_SECONDS,
             )
             if answer.status_code not in _ALREADY_GONE:
@@ -93,24 +91,3 @@ def warn_of_leftover(name: str, error: Exception) -> None:
         error,
         name,
     )
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM unwind the program, as Ctrl-C does, instead of killing it on the spot.
-
-    Only where nobody decided otherwise: in the main thread, and when the signal still has its
-    default effect. A forked child gets the default effect back.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        return
-    process = os.getpid()
-
-    def unwind(signum: int, _frame: FrameType | None) -> None:
-        if os.getpid() != process:
-            signal.signal(signum, signal.SIG_DFL)
-            signal.raise_signal(signum)
-        raise SystemExit(TERMINATED_EXIT_STATUS)
-
-    signal.signal(signal.SIGTERM, unwind)

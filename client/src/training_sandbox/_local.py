@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,11 +26,11 @@ from training_sandbox._exceptions import (
     InstanceLost,
     LocalServerFailed,
     TrainingSandboxError,
-    UnknownTask,
 )
 from training_sandbox._json import as_object, as_text
 from training_sandbox._leftovers import Leftover
 from training_sandbox._local_plan import server_command
+from training_sandbox._reasons import callers_fault
 from training_sandbox._server import Server
 from training_sandbox._tls import tls_context
 from training_sandbox._uninterrupted import uninterrupted
@@ -64,9 +65,9 @@ class _Running:
         return "\n".join(lines[-LOG_LINES:])
 
     def end(self) -> None:
-        """Kill the server, with which its episodes end, and remove its folder."""
+        """Kill the server's process group, with which its episodes end; remove its folder."""
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -91,6 +92,7 @@ class LocalServer:
         Raises:
             LocalServerFailed: it cannot be started; with the last lines of its log.
             UnknownTask: the environment does not have the task.
+            InvalidRequest: it does not take the task's parameters.
         """
         for attempts_left in reversed(range(_PORT_ATTEMPTS)):
             running = self._launch()
@@ -135,7 +137,7 @@ class LocalServer:
         )
 
     def _launch(self) -> _Running:
-        """Start the process. From this thread: its end would be the server's."""
+        """Start the process, in the loop's own thread: when that ends, so does the process."""
         command = server_command(os.environ)
         port, identity = _free_port(), f"local-{secrets.token_hex(4)}"
         directory = Path(tempfile.mkdtemp(prefix="training-sandbox-"))
@@ -193,8 +195,9 @@ def _why_ended(running: _Running) -> TrainingSandboxError:
     for line in reversed(tail.splitlines()):
         if line.startswith("{"):
             words = _json_object(line)
-            if words.get("reason") == "UnknownTask":
-                return UnknownTask(as_text(words.get("message")))
+            reason, message = as_text(words.get("reason")), as_text(words.get("message"))
+            if fault := callers_fault(reason, message):
+                return fault
     return LocalServerFailed(
         f"the local server ended at once (exit status {running.process.returncode}):\n{tail}"
     )

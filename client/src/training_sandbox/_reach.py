@@ -38,7 +38,7 @@ async def reach(
     Raises:
         ConnectionFailed: neither way works.
     """
-    api_server = cluster.api.auth.server
+    api_server = cluster.connection.api.auth.server
     if api_server not in _not_routed:
         if await _answers_directly(instance):
             logger.info("instance %s: directly at %s", instance.name, instance.endpoint)
@@ -46,7 +46,7 @@ async def reach(
         _not_routed.add(api_server)
         logger.info("pods of %s are not routed from here: port-forward from now on", api_server)
     url = f"http://{instance.pod_name}:{PORT}"
-    transport = TunnelTransport(cluster.api, instance.namespace, instance.pod_name, PORT)
+    transport = TunnelTransport(cluster.connection, instance.namespace, instance.pod_name, PORT)
     try:
         with anyio.fail_after(TUNNEL_SECONDS):
             await transport.handle_async_request(httpx.Request("GET", f"{url}/healthz"))

@@ -11,29 +11,17 @@ from training_sandbox._exceptions import (
     ClusterUnavailable,
     InstanceLost,
     InstanceNotReady,
-    InvalidRequest,
     TrainingSandboxError,
-    UnknownEnvironment,
-    UnknownTask,
 )
+from training_sandbox._reasons import callers_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from training_sandbox._cluster import Cluster
     from training_sandbox._manifest import Instance
     from training_sandbox._progress import Progress, Wait
 
 LOG_LINES = 20
 RECONNECT_SECONDS = 1.0
-
-_CALLERS_FAULTS: Mapping[str, type[InvalidRequest]] = {
-    "UnknownEnvironment": UnknownEnvironment,
-    "UnknownTask": UnknownTask,
-    "InvalidTask": InvalidRequest,
-    "ParamsTooLarge": InvalidRequest,
-}
-"""Reasons of the Ready condition that waiting cannot cure, by what the caller got wrong."""
 
 
 def is_ready(instance: Instance) -> bool:
@@ -44,8 +32,8 @@ def is_ready(instance: Instance) -> bool:
 def why_never_ready(instance: Instance) -> TrainingSandboxError | None:
     """Return why an instance that is not ready will not become so; None while it may."""
     ready = instance.condition("Ready")
-    if fault := _CALLERS_FAULTS.get(ready.reason):
-        return fault(ready.message)
+    if fault := callers_fault(ready.reason, ready.message):
+        return fault
     if instance.phase == "Failed":
         return InstanceNotReady(
             f"instance {instance.name} failed: {ready.reason}: {ready.message}",

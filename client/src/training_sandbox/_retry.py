@@ -58,10 +58,14 @@ class RetryPolicy:
     * a booting server: until the deadline, as the server asks;
     * a refusal of ``waits_out``: likewise;
     * anything else is an answer.
+
+    An attempt that would have less than ``least_attempt`` seconds is not begun: its time-out
+    would hide what the server said before.
     """
 
     deadline: Deadline
     patience: float
+    least_attempt: float
     waits_out: tuple[type[Unavailable], ...]
     _attempts: int = 0
     _trouble_until: Deadline | None = field(default=None)
@@ -80,7 +84,7 @@ class RetryPolicy:
             self._trouble_until = None
         if isinstance(failure, Unavailable):
             pause = max(pause, failure.retry_after or 0.0)
-        return pause if pause < self.deadline.remaining() else None
+        return pause if pause + self.least_attempt < self.deadline.remaining() else None
 
     def _can_help(self, failure: TrainingSandboxError) -> bool:
         return isinstance(failure, (*UNANSWERED, SandboxBooting, *self.waits_out))

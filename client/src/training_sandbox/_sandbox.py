@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self, Unpack
 from training_sandbox._episode import AsyncEpisode, EpisodeOpening
 from training_sandbox._exceptions import InvalidRequest
 from training_sandbox._instance import AttachedInstance, ClusterAccess
-from training_sandbox._leftovers import end_on_sigterm
 from training_sandbox._manifest import check_overrides
 from training_sandbox._progress import Wait
 from training_sandbox._providers import choose_provider
 from training_sandbox._session import Session
+from training_sandbox._signals import end_on_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,9 @@ class AsyncTrainingSandbox:
 
     Enter it with ``async with``, or just call a verb: the first one starts it, and ``close``
     ends it. By default it is a TrainingInstance of its own in the cluster that kubectl would
-    use, deleted at the end. Calls may be made from any number of tasks at once.
+    use, deleted at the end, also after Ctrl-C, SIGTERM or an exception, and when the program ends
+    without closing it. (For that, SIGTERM unwinds the program as Ctrl-C does, unless it has a
+    handler already.) Calls may be made from any number of tasks at once.
 
     Args:
         env_type: the environment, as in the operator's catalogue.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from training_sandbox._kubernetes import KubernetesApi
+    from training_sandbox._kubernetes import Connection
 
 SUBPROTOCOL = "v4.channel.k8s.io"
 OPEN_SECONDS = 20.0
@@ -47,14 +47,14 @@ class TunnelTransport(httpx.AsyncBaseTransport):
     """Carries HTTP to one port of one pod.
 
     Args:
-        api: the cluster.
+        connection: to the cluster's API server.
         namespace: the pod's.
         pod_name: whose server to reach; when the pod is gone, so is the tunnel.
         port: the port that the server listens on.
     """
 
-    def __init__(self, api: KubernetesApi, namespace: str, pod_name: str, port: int) -> None:
-        self._forwarder = _Forwarder(api, namespace, pod_name, port)
+    def __init__(self, connection: Connection, namespace: str, pod_name: str, port: int) -> None:
+        self._forwarder = _Forwarder(connection, namespace, pod_name, port)
         self._pool = httpcore.AsyncConnectionPool(
             max_connections=None,
             keepalive_expiry=KEEPALIVE_SECONDS,
@@ -78,7 +78,10 @@ class TunnelTransport(httpx.AsyncBaseTransport):
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise httpx.ReadError(str(error), request=request) from error
         return httpx.Response(
-            response.status, headers=response.headers, content=response.content, request=request
+            response.status,
+            headers=response.headers,
+            stream=httpx.ByteStream(response.content),
+            request=request,
         )
 
     async def aclose(self) -> None:
@@ -90,12 +93,13 @@ class TunnelTransport(httpx.AsyncBaseTransport):
 class _Forwarder(httpcore.AsyncNetworkBackend):
     """Opens connections to the pod, whatever host they are asked for."""
 
-    def __init__(self, api: KubernetesApi, namespace: str, pod_name: str, port: int) -> None:
-        self._api = api
+    def __init__(self, connection: Connection, namespace: str, pod_name: str, port: int) -> None:
+        self._connection = connection
         self._url = f"/api/v1/namespaces/{namespace}/pods/{pod_name}/portforward"
         self._port = port
-        # Apart from the API's own client, whose pool the open connections would use up.
-        self._http: httpx.AsyncClient | None = None
+        # Apart from kr8s' own client, whose pool the open connections would use up. The last one
+        # has the credentials that hold; connections of those before may still be open.
+        self._clients: list[httpx.AsyncClient] = []
 
     async def connect_tcp(
         self,
@@ -109,13 +113,12 @@ class _Forwarder(httpcore.AsyncNetworkBackend):
         try:
             with anyio.fail_after(timeout or OPEN_SECONDS):
                 try:
-                    return await self._open()
+                    return await self._open(self._clients[-1] if self._clients else self._log_in())
                 except WebSocketUpgradeError as error:
                     if error.response.status_code != HTTPStatus.UNAUTHORIZED:
                         raise
-                await self._api.auth.reauthenticate()
-                await self.aclose()
-                return await self._open()
+                await self._connection.renew()
+                return await self._open(self._log_in())
         except TimeoutError as error:
             raise httpcore.ConnectTimeout("port-forward: the API server does not answer") from error
         except WebSocketUpgradeError as error:
@@ -131,28 +134,32 @@ class _Forwarder(httpcore.AsyncNetworkBackend):
         await anyio.sleep(seconds)
 
     async def aclose(self) -> None:
-        """Close the client that connections are opened with."""
-        if self._http:
-            await self._http.aclose()
-            self._http = None
+        """Close the clients that connections were opened with."""
+        while self._clients:
+            await self._clients.pop().aclose()
 
-    async def _open(self) -> httpcore.AsyncNetworkStream:
-        auth = self._api.auth
-        if self._http is None:
-            self._http = httpx.AsyncClient(
-                base_url=auth.server,
-                verify=await auth.ssl_context(),
-                proxy=auth.proxy,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            )
+    def _log_in(self) -> httpx.AsyncClient:
+        """Make the client of the credentials as they are now."""
+        auth = self._connection.api.auth
+        client = httpx.AsyncClient(
+            base_url=auth.server,
+            headers={"Authorization": f"Bearer {auth.token}"} if auth.token else {},
+            verify=self._connection.tls,
+            proxy=auth.proxy,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+        self._clients.append(client)
+        return client
+
+    async def _open(self, client: httpx.AsyncClient) -> httpcore.AsyncNetworkStream:
+        server_name = self._connection.api.auth.tls_server_name
         connection = _Connection(
             aconnect_ws(
                 self._url,
-                self._http,
+                client,
                 subprotocols=[SUBPROTOCOL],
-                headers={"Authorization": f"Bearer {auth.token}"} if auth.token else {},
                 params={"ports": str(self._port)},
-                extensions={"sni_hostname": auth.tls_server_name} if auth.tls_server_name else {},
+                extensions={"sni_hostname": server_name} if server_name else {},
             )
         )
         await connection.open()

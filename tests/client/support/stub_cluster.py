@@ -7,6 +7,7 @@ import contextlib
 import json
 import threading
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,7 +20,6 @@ from tests.client.support.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.websockets import WebSocket
@@ -38,6 +38,7 @@ class StubCluster:
         reconcile: called with each object that was created, as the operator would be.
         refusals: answers to the next creations.
         pod_address: host and port of the server in every pod; None when none listens.
+        token: the only one that port-forwards are let through with.
         pod_log: what every pod wrote.
     """
 
@@ -49,8 +50,11 @@ class StubCluster:
         self.refuses_deletions = False
         self.pod_address: tuple[str, int] | None = None
         self.pod_log = ""
+        self.token = "first"
         self.forwarded = 0
         self._forwarding = 0
+        self._former_address: tuple[str, int] | None = None
+        self._kubeconfig = Path()
         self._version = 0
         self._created = threading.Event()
         self._events: list[Object] = []
@@ -83,9 +87,18 @@ class StubCluster:
         """Wait for the first object."""
         await asyncio.to_thread(self._created.wait)
 
+    def rotate_token(self, token: str) -> None:
+        """Take another token from now on, and write it into the kubeconfig."""
+        self._kubeconfig.write_text(self._kubeconfig.read_text().replace(self.token, token))
+        self.token = token
+
+    def restart_pods(self) -> None:
+        """Let the server listen again."""
+        self.pod_address = self._former_address
+
     async def end_pods(self) -> None:
         """Let no server listen any more, and what was connected to one notice it."""
-        self.pod_address = None
+        self._former_address, self.pod_address = self.pod_address, None
         while self._forwarding:  # noqa: ASYNC110 (changed by another thread)
             await asyncio.sleep(0.01)
 
@@ -104,11 +117,11 @@ class StubCluster:
                 {"name": "other", "context": {"cluster": "stub", "user": "me", "namespace": "ns2"}},
             ],
             "clusters": [{"name": "stub", "cluster": {"server": url}}],
-            "users": [{"name": "me", "user": {"token": "secret"}}],
+            "users": [{"name": "me", "user": {"token": self.token}}],
         }
-        path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump(config))
-        return str(path)
+        self._kubeconfig = folder / "kubeconfig"
+        self._kubeconfig.write_text(yaml.safe_dump(config))
+        return str(self._kubeconfig)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[str]:
@@ -189,6 +202,10 @@ class StubCluster:
 
     async def _forward(self, websocket: WebSocket) -> None:
         """Speak the kubelet's protocol: channel 0 data, 1 errors, each begins with the port."""
+        if websocket.headers.get("Authorization") != f"Bearer {self.token}":
+            response = refusal(401, "Unauthorized")
+            await websocket.send_denial_response(response)
+            return
         await websocket.accept(subprotocol="v4.channel.k8s.io")
         self.forwarded += 1
         port = int(websocket.query_params["ports"]).to_bytes(2, "little")

@@ -23,10 +23,6 @@ users_own_answers() {
   say "using your own cluster, context $context; it is neither created nor deleted here"
 }
 
-not_for_users_own() { # WHAT INSTEAD
-  ! is_users_own || die "$(basename "$0") is for clusters made here, not for your own" "$1"
-}
-
 nodes_of() { "$ENGINE" ps --all --filter "label=io.x-k8s.kind.cluster=$1" --format '{{.Names}}'; }
 
 # Whatever of these is not as expected, the cluster is made anew: that takes half a minute, finding out more than that.

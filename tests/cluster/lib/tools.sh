@@ -8,6 +8,11 @@ use_tools() {
   local tool missing=()
   for tool in "$@"; do tool_is_there "$tool" || missing+=("$tool"); done
   [[ ${#missing[@]} -eq 0 ]] || "$HERE/tools" "${missing[@]}"
+  use_tools_that_are_there "$@"
+}
+
+use_tools_that_are_there() {
+  local tool
   for tool in "$@"; do
     if [[ -d $(tool_folder "$tool") ]]; then PATH=$(tool_folder "$tool"):$PATH; fi
   done

@@ -15,6 +15,7 @@ from lightkube import Client
 from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.resources.core_v1 import Pod
+from lightkube.types import PatchType
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TrainingInstance = create_namespaced_resource(
@@ -73,7 +74,13 @@ class Namespace:
         kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
 
     def patch(self, name: str, **spec: Any) -> None:
-        self.client.patch(TrainingInstance, name, {"spec": spec}, namespace=self.name)
+        self.client.patch(
+            TrainingInstance,
+            name,
+            {"spec": spec},
+            namespace=self.name,
+            patch_type=PatchType.MERGE,
+        )
 
     def delete(self, name: str) -> None:
         self.client.delete(TrainingInstance, name, namespace=self.name)

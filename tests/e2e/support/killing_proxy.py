@@ -51,7 +51,7 @@ class KillingProxy:
             request.method,
             self.upstream + request.path_qs,
             headers=headers,
-            data=await request.read(),
+            data=await request.read() or None,
             allow_redirects=False,
         ) as answer:
             # The write is committed; whether its answer arrives is another matter.

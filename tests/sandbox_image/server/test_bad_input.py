@@ -120,6 +120,7 @@ def test_params_that_the_environment_does_not_take_are_refused_and_nothing_is_le
         b'{"task_id": "count-to-3", "params": {"note": -Infinity}}',
         b'{"task_id": "count-to-3", "params": {"note": 1e999}}',
         b'{"task_id": "count-to-3", "params": {"note": ' + b"9" * 5000 + b"}}",
+        b'{"task_id": "count-to-3", "params": {"note": ' + b"[" * 500 + b"]" * 500 + b"}}",
         b'{"task_id": "count-to-3", "params": {"note": ' + b"[" * 50_000 + b"]" * 50_000 + b"}}",
     ],
 )

@@ -16,7 +16,7 @@ def error(response) -> tuple[int, str]:
 def impatient(run_server, tmp_path_factory):
     """A server whose steps have little time."""
     state = str(tmp_path_factory.mktemp("impatient"))
-    with run_server({"SANDBOX_STATE_DIR": state, "SANDBOX_STEP_TIMEOUT_SECONDS": "1"}) as server:
+    with run_server({"SANDBOX_STATE_DIR": state, "SANDBOX_STEP_TIMEOUT_SECONDS": "2"}) as server:
         yield server.wait_until_ready()
 
 
@@ -101,6 +101,12 @@ def test_an_episode_whose_process_ends_in_a_step_is_lost(server, episode, action
     assert not Path(directory).exists()
 
 
+def test_the_log_says_how_an_episodes_process_ended(server, episode):
+    server.act(episode, "kill 9")
+    (line,) = [line for line in server.lines if f"episode={episode} state=lost" in line]
+    assert "SIGKILL" in line
+
+
 def test_an_episode_whose_process_is_killed_between_steps_is_lost(server, episode, wait_until):
     before = server.used_slots()
     psutil.Process(int(server.observe(episode, "pid"))).kill()
@@ -158,12 +164,12 @@ def test_an_episode_that_nobody_calls_expires(start, wait_until):
 
 
 def test_an_episode_does_not_expire_while_a_step_runs(start):
-    server = start(SANDBOX_EPISODE_IDLE_SECONDS="0.3")
-    assert server.observe(server.create(), "sleep 1") == "slept"
+    server = start(SANDBOX_EPISODE_IDLE_SECONDS="2")
+    assert server.observe(server.create(), "sleep 4") == "slept"
 
 
 def test_a_terminated_episode_expires_too(start, wait_until):
-    server = start(SANDBOX_EPISODE_IDLE_SECONDS="0.5")
+    server = start(SANDBOX_EPISODE_IDLE_SECONDS="2")
     server.act(server.create(), "done")
     wait_until(lambda: server.used_slots() == 0)
 

@@ -62,7 +62,7 @@ def test_a_draining_server_lets_running_steps_end_and_begins_nothing(
     server = start()
     busy, idle = server.create(), server.create()
     server.act(idle, "add 5")
-    step = in_background(server.act, busy, "sleep 3")
+    step = in_background(server.act, busy, "sleep 5")
     wait_until(lambda: server.status()["idle_seconds"] == 0.0)
     terminate(server)
     wait_until(lambda: reason(server) == "draining")
@@ -212,9 +212,9 @@ def test_idle_time_counts_from_the_last_call_of_an_episode_verb(start, wait_unti
     assert server.status()["idle_seconds"] >= 0.5
     episode = server.create()
     before = server.status()["idle_seconds"]
-    wait_until(lambda: server.status()["idle_seconds"] > before + 0.3)
+    wait_until(lambda: server.status()["idle_seconds"] > before + 2)
     server.observe(episode, "add 1")
-    assert server.status()["idle_seconds"] < before + 0.3
+    assert server.status()["idle_seconds"] < before + 2
 
 
 def test_episodes_are_processes_of_their_own_session(server, episode):

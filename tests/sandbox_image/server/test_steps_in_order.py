@@ -60,7 +60,7 @@ def test_a_step_that_the_environment_refused_does_not_count(server, episode):
 
 
 def test_steps_of_one_episode_wait_for_each_other(server, episode, in_background, wait_until):
-    slow = in_background(server.observe, episode, "sleep 0.5")
+    slow = in_background(server.observe, episode, "sleep 2")
     wait_until(lambda: server.status()["idle_seconds"] == 0.0)
     assert server.observe(episode, "add 1") == "1"
     assert not slow.is_alive()
@@ -112,7 +112,7 @@ def test_a_create_of_the_same_id_with_other_arguments_is_refused(server, episode
 def test_a_step_goes_on_when_its_client_disconnects_and_its_answer_is_kept(
     server, episode, wait_until
 ):
-    message = {"role": "assistant", "content": "sleep 0.3"}
+    message = {"role": "assistant", "content": "sleep 2"}
     body = json.dumps({"instance_id": episode, "messages": message, "step_index": 0}).encode()
     with socket.create_connection(("127.0.0.1", server.http.base_url.port)) as client:
         client.sendall(
@@ -120,5 +120,5 @@ def test_a_step_goes_on_when_its_client_disconnects_and_its_answer_is_kept(
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         wait_until(lambda: server.status()["idle_seconds"] == 0.0)
-    assert server.observe(episode, "sleep 0.3", step_index=0) == "slept"
+    assert server.observe(episode, "sleep 2", step_index=0) == "slept"
     assert server.observe(episode, "add 1", step_index=1) == "1"

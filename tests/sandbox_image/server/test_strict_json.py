@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training_sandbox_server.strict_json import parse, respond
+from training_sandbox_server.strict_json import MAX_NESTING, parse, respond
 
 scalars = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text()
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -31,6 +31,15 @@ def test_any_bytes_are_a_value_or_a_decode_error(body):
 def test_numbers_without_a_size_are_not_read(literal):
     with pytest.raises(json.JSONDecodeError):
         parse(b'{"reward": ' + literal + b"}")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a": ', b"}")])
+def test_nesting_is_limited(opening, closing):
+    allowed = opening * MAX_NESTING + b"0" + closing * MAX_NESTING
+    assert parse(allowed)
+    for deeper in (opening + allowed + closing, opening * 900 + b"0" + closing * 900):
+        with pytest.raises(json.JSONDecodeError, match="nested"):
+            parse(deeper)
 
 
 def test_nan_is_not_written():

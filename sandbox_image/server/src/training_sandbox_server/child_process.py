@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable
 
 from training_sandbox_server import frames
@@ -9,6 +10,7 @@ from training_sandbox_worker import wire
 
 _CLOSE_SECONDS = 2.0
 _END_SECONDS = 10.0
+_REPORT_SECONDS = 0.5
 
 
 class ProcessGoneError(Exception):
@@ -19,7 +21,7 @@ class ChildProcess:
     """A process that answers one frame at a time on its channel.
 
     Args:
-        pid: For the log only; the process may be killed by the zygote alone.
+        pid: For the log only: the zygote alone knows whether it still is this process.
         channel: The server's end of its socket pair.
         kill: Asks the zygote to SIGKILL the process with its session.
         exited: Its exit code, once it ended and what it left behind was killed; None when the
@@ -48,13 +50,22 @@ class ChildProcess:
             wire.WireError: The frame cannot be sent; nothing was.
         """
         content = wire.encode(frame)
-        async with asyncio.timeout(seconds):
-            try:
+        try:
+            async with asyncio.timeout(seconds):
                 self._writer.write(content)
                 await self._writer.drain()
                 return await frames.read(self._reader)
-            except (*frames.DISCONNECTED, wire.WireError) as error:
-                raise ProcessGoneError(str(error)) from error
+        except frames.DISCONNECTED as error:
+            raise ProcessGoneError(await self._manner_of_end()) from error
+        except wire.WireError as error:
+            raise ProcessGoneError(f"process {self.pid} wrote no answer: {error}") from error
+
+    async def _manner_of_end(self) -> str:
+        try:
+            code = await asyncio.wait_for(asyncio.shield(self.exited), _REPORT_SECONDS)
+        except TimeoutError:
+            return f"process {self.pid} closed its channel"
+        return f"process {self.pid} {manner(code)}"
 
     async def close(self) -> None:
         """Let the process close its episode and end; kill it if it does not do so soon."""
@@ -72,3 +83,16 @@ class ChildProcess:
                 await asyncio.wait_for(asyncio.shield(self.exited), _END_SECONDS)
         # Not before: its last answer may still be unread when its exit is reported.
         self._writer.close()
+
+
+def manner(code: int | None) -> str:
+    """How a process ended, in words.
+
+    Args:
+        code: Its exit code, negative for the signal that ended it; None if nobody knows.
+    """
+    if code is None:
+        return "ended with its zygote"
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"exited with {code}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from training_sandbox_server.child_process import manner
 from training_sandbox_server.episode_processes import (
     FAILURES,
     EnvironmentFailedError,
@@ -179,7 +180,7 @@ class Episode:
 
     def _on_player_exit(self, exited: "asyncio.Future[int | None]") -> None:
         if self.state is EpisodeState.RUNNING:
-            self._begin_end(EpisodeState.LOST, f"its process ended with {exited.result()}")
+            self._begin_end(EpisodeState.LOST, f"its process {manner(exited.result())}")
 
     async def _execute(self, message: Mapping[str, object], action: bytes) -> ExecutedStep:
         if self.state is EpisodeState.TERMINATED:

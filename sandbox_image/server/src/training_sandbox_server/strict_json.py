@@ -2,10 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from typing import NoReturn, cast
 
 from starlette.responses import Response
+
+MAX_NESTING = 64
+"""Lists and objects within each other; far from where reading or writing them would fail."""
+
+_TOO_DEEP = f"nested more than {MAX_NESTING} deep"
 
 
 def parse(body: bytes) -> object:
@@ -16,7 +21,8 @@ def parse(body: bytes) -> object:
             passed on.
     """
     try:
-        return json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        value: object = json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        _refuse_deep_nesting(value)
     except json.JSONDecodeError:
         raise
     except UnicodeDecodeError as error:
@@ -24,7 +30,8 @@ def parse(body: bytes) -> object:
     except ValueError as error:
         raise json.JSONDecodeError(str(error), "", 0) from error
     except RecursionError as error:
-        raise json.JSONDecodeError("nested too deeply", "", 0) from error
+        raise json.JSONDecodeError(_TOO_DEEP, "", 0) from error
+    return value
 
 
 def respond(
@@ -41,6 +48,21 @@ def respond(
         headers=headers,
         media_type="application/json",
     )
+
+
+def _refuse_deep_nesting(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        level = [inner for outer in level for inner in _members(outer)]
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _refuse(constant: str) -> NoReturn:

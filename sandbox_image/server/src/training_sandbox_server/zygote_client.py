@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from training_sandbox_server import frames
-from training_sandbox_server.child_process import ChildProcess
+from training_sandbox_server.child_process import ChildProcess, manner
 from training_sandbox_server.logs import about
 from training_sandbox_server.reaper import ChildReaper
 from training_sandbox_worker import wire
@@ -117,7 +117,8 @@ class Zygote:
             self.hello = _hello(frame)
         except (*frames.DISCONNECTED, wire.WireError) as error:
             writer.close()
-            raise BootError(f"the zygote ended with {await self._exited}", usage=False) from error
+            how = manner(await self._exited)
+            raise BootError(f"the zygote {how} before it was ready", usage=False) from error
         self._start_task(self._listen(reader, writer))
 
     async def fork(self) -> ChildProcess:
