@@ -38,8 +38,8 @@ test: test-fast test-e2e ## Run every test, e2e on the real cluster included
 .PHONY: test-fast
 test-fast: venv venv-appworld ## Run the tests that need no cluster
 	tests/cluster/tools helm
-	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" tests
-	build/venvs/appworld/bin/python -m pytest -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
+	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
+	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 
 .PHONY: test-e2e
 test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours)
@@ -119,6 +119,7 @@ build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml
 	$(UV) venv --quiet --allow-existing --python python3.11 build/venvs/$*
 	$(UV) pip sync --quiet --python build/venvs/$*/bin/python --require-hashes $<
 	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
+	$(if $(filter appworld,$*),HOME=$(CURDIR)/build/venvs/appworld/home build/venvs/appworld/bin/appworld install)
 	@touch $@
 
 $(CURDIR)/build/world/%: | build/venvs/appworld/.complete

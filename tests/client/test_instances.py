@@ -186,6 +186,13 @@ async def test_kept_instances_stay(cluster: StubCluster) -> None:
     assert "mine" in cluster.objects
 
 
+async def test_what_did_not_become_ready_is_not_kept(cluster: StubCluster) -> None:
+    cluster.reconcile = lambda resource: cluster.status(resource, "Failed", "False", "OOMKilled")
+    with pytest.raises(InstanceNotReady):
+        await AsyncTrainingSandbox(name="mine", keep=True).start()
+    assert not cluster.objects
+
+
 async def test_an_attached_instance_is_used_and_left(cluster: StubCluster) -> None:
     async with AsyncTrainingSandbox("appworld", name="mine"):
         async with AsyncTrainingSandbox.attach("mine") as attached:

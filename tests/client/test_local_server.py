@@ -144,7 +144,10 @@ def test_closing_leaves_no_process_and_no_folder(box: TrainingSandbox, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_program_that_is_killed_takes_its_server_along() -> None:
+def test_a_program_that_is_killed_takes_its_server_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     environment = {"PYTHONPATH": str(COUNTER_FOLDER)}
     code = f"""
 from training_sandbox import TrainingSandbox

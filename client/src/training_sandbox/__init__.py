@@ -111,3 +111,9 @@ __all__ = [
     "UnknownTask",
     "__version__",
 ]
+
+# In tracebacks and documentation, things are called by the name that they are imported by.
+for _name in __all__:
+    _public: object = globals()[_name]
+    if isinstance(_public, type):
+        _public.__module__ = __name__

@@ -106,7 +106,7 @@ class CreatedInstance(AttachedInstance):
         access: the cluster.
         manifest: the object to create.
         wait: how long to wait until it is ready, and what to show meanwhile.
-        keep: whether to leave the instance behind, for its idle timeout to end.
+        keep: whether to leave the instance behind once it was ready, for its idle timeout to end.
     """
 
     _is_ours = True
@@ -125,10 +125,14 @@ class CreatedInstance(AttachedInstance):
         try:
             # An object whose creation was interrupted could not be told from none.
             instance = await uninterrupted(partial(self._create, cluster))
-            return await self._serve(cluster, instance)
+            server = await self._serve(cluster, instance)
         except BaseException:
             await self.stop()
             raise
+        if self._keep and self._leftover:
+            self._leftover.forget()
+            self._leftover = None
+        return server
 
     async def stop(self) -> None:
         """Delete the instance, also when the caller is being cancelled."""
@@ -137,8 +141,7 @@ class CreatedInstance(AttachedInstance):
     async def _create(self, cluster: Cluster) -> Instance:
         instance = await cluster.create(self._manifest)
         self._cluster, self._uid = cluster, instance.uid
-        if not self._keep:
-            self._leftover = Leftover(self, cluster.deletion(instance).send)
+        self._leftover = Leftover(self, cluster.deletion(instance).send)
         return instance
 
     async def _delete(self) -> None:

@@ -198,8 +198,9 @@ def _why_ended(running: _Running) -> TrainingSandboxError:
             reason, message = as_text(words.get("reason")), as_text(words.get("message"))
             if fault := callers_fault(reason, message):
                 return fault
+    status = running.process.returncode
     return LocalServerFailed(
-        f"the local server ended at once (exit status {running.process.returncode}):\n{tail}"
+        f"the local server ended before it was ready (exit status {status}):\n{tail}"
     )
 
 

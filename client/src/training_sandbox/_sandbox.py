@@ -47,7 +47,8 @@ class AsyncTrainingSandbox:
         ready_timeout: seconds until the sandbox must be ready, pulling images included.
         request_timeout: seconds for each call of a verb, retries and waiting for a slot included.
         progress: show on standard error what is being waited for; None on a terminal only.
-        keep: leave the TrainingInstance behind at the end, for ``attach`` or its idle timeout.
+        keep: leave the TrainingInstance behind at the end, for ``attach`` or its idle timeout; one
+            that did not become ready is deleted all the same.
         **overrides: of the instance's pod and life times, see ``Overrides``.
 
     Raises:

@@ -1,18 +1,21 @@
 # shellcheck shell=bash
 # What builds with podman leave that are killed: the container they work in, its step still running, and its folder.
 
-# Builds share a lock. Who gets it alone knows that none is at work; after this, the caller has its share until it ends.
 remove_leftover_builds() {
-  local lock
-  mkdir -p "$CACHE/lock"
-  exec {lock}> "$CACHE/lock/builds"
-  if flock --exclusive --nonblock "$lock"; then
+  if no_build_at_work; then
     end_leftover_steps
     podman ps --all --external --format '{{.ID}} {{.Command}}' | awk '$2 == "buildah" { print $1 }' |
       xargs --no-run-if-empty podman rm --force > /dev/null
     remove_leftover_folders
   fi
-  flock --shared "$lock"
+  flock --shared "$BUILDS_LOCK" # until the caller ends
+}
+
+# Builds share a lock. Who gets it alone knows that none is at work, and that none starts.
+no_build_at_work() { # [wait]
+  mkdir -p "$CACHE/lock"
+  exec {BUILDS_LOCK}> "$CACHE/lock/builds"
+  if [[ ${1:-} == wait ]]; then flock --exclusive "$BUILDS_LOCK"; else flock --exclusive --nonblock "$BUILDS_LOCK"; fi
 }
 
 end_leftover_steps() { # known by the folder they run from, which is in ours

@@ -4,6 +4,7 @@
 LOG=
 JOB_FILE=
 JOB=
+LOCK_HOLDER=$$
 
 # only_one_run LOCK-FILE ARGS…: continues when no other run holds the lock.
 # The script runs again under flock --close, so that nothing it starts (a container's monitor lives on) keeps the lock.
@@ -15,6 +16,7 @@ only_one_run() {
     TRAINING_SANDBOX_LOCK=$lock exec flock --close "$lock" "$0" "$@"
   fi
   unset TRAINING_SANDBOX_LOCK
+  LOCK_HOLDER=$PPID
   JOB_FILE=$lock.job
   end_leftover_job
   trap 'exit 130' INT
@@ -36,6 +38,7 @@ stage() {
   [[ -z $JOB_FILE ]] || echo "$JOB $(started_at "$JOB")" > "$JOB_FILE"
   while kill -0 "$JOB" 2> /dev/null; do
     sleep 0.1
+    [[ -e /proc/$LOCK_HOLDER ]] || exit 143 # flock is what a signal meant for this script goes to
     if (( SECONDS - start >= beat )); then
       say "  $name … $((SECONDS - start)) s: $(tail -n 1 "$LOG" | tr -d '\r' | cut -c 1-90)"
       beat=$((beat + 15))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-BUILT_PYTHON = Path(__file__).parents[3] / "build" / "appworld-venv" / "bin" / "python"
+BUILT_PYTHON = Path(__file__).parents[3] / "build" / "venvs" / "appworld" / "bin" / "python"
 AT_ONCE = 4
 
 
@@ -30,8 +30,7 @@ class World:
 @pytest.fixture(scope="module")
 def python() -> str:
     found = os.environ.get("TEST_APPWORLD_PYTHON", str(BUILT_PYTHON))
-    if not Path(found).exists():
-        pytest.skip(f"AppWorld's venv is not built: {found} is missing")
+    assert Path(found).exists(), f"{found} is missing: make venv-appworld"
     return found
 
 
