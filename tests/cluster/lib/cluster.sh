@@ -25,19 +25,25 @@ users_own_answers() {
 
 nodes_of() { "$ENGINE" ps --all --filter "label=io.x-k8s.kind.cluster=$1" --format '{{.Names}}'; }
 
-# Whatever of these is not as expected, the cluster is made anew: that takes half a minute, finding out more than that.
-cluster_is_well() { # MADE-FROM
-  [[ -f $KUBECONFIG_FILE && $(cat "$STATE/made-from" 2> /dev/null) == "$1" ]] || return 1
-  local expected running
-  expected=$(cat "$STATE/nodes")
-  running=$("$ENGINE" ps --filter "label=io.x-k8s.kind.cluster=$CLUSTER_NAME" --filter status=running --format '{{.Names}}' | sort)
-  [[ $running == "$expected" ]] || return 1
-  all_ready "$(wc -l <<< "$expected")"
+# why_not_well MADE-FROM: prints why the cluster cannot be used as it is; nothing, if it can. It is made anew then: that
+# takes half a minute, repairing it might take more.
+why_not_well() {
+  local node
+  if [[ ! -f $KUBECONFIG_FILE || ! -f $STATE/made-from ]]; then
+    [[ -z $(nodes_of "$CLUSTER_NAME") ]] || echo "it is half made"
+  elif [[ $(< "$STATE/made-from") != "$1" ]]; then
+    echo "it was made from another configuration or node image"
+  else
+    for node in $(< "$STATE/nodes"); do
+      [[ $(state_of "$node") == running ]] || { echo "$node is not running"; return; }
+    done
+    all_ready || echo "not all of its nodes are Ready"
+  fi
 }
 
-all_ready() { # COUNT
-  local ready
-  ready=$(kubectl --kubeconfig "$KUBECONFIG_FILE" --request-timeout 5s get nodes \
-    --output 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' 2> /dev/null | grep -cx True)
-  [[ $ready == "$1" ]]
+state_of() { "$ENGINE" inspect --format '{{.State.Status}}' "$1" 2> /dev/null || true; }
+
+# A busy machine may take its time to answer, and a node that was just started again to be Ready.
+all_ready() {
+  kubectl --kubeconfig "$KUBECONFIG_FILE" --request-timeout 40s wait nodes --all --for condition=Ready --timeout 30s > /dev/null 2>&1
 }

@@ -52,11 +52,11 @@ remove_firewall_rules() { # IPTABLES NETWORK-NAME
   rules=$("$1-save" --table nat | grep --extended-regexp "NETAVARK-(DN-)?$hash( |\$)") || return 0
   subnets=$(awk -v chain="NETAVARK-$hash" '$2 == chain && $3 == "-d" { print $4 }' <<< "$rules")
   for table in nat filter; do
-    {
-      echo "*$table"
-      "$1-save" --table "$table" | grep --fixed-strings --regexp "$hash" ${subnets:+--regexp "$subnets"} | sed -n 's/^-A/-D/p'
-      "$1-save" --table "$table" | sed -n "s/^:\(NETAVARK-[DN-]*$hash\) .*/-X \1/p"
-      echo COMMIT
-    } | "$1-restore" --noflush
+    "$1-save" --table "$table" | { grep --fixed-strings --regexp "$hash" ${subnets:+--regexp "$subnets"} || true; } |
+      awk -v table="$table" '
+        BEGIN { print "*" table }
+        /^-A/ { sub(/^-A/, "-D"); print }
+        /^:/ { chains = chains "-X " substr($1, 2) "\n" } # listed first, but to be deleted last
+        END { printf "%sCOMMIT\n", chains }' | "$1-restore" --noflush
   done
 }
