@@ -52,7 +52,7 @@ lint: venv venv-appworld ## Check format, lint, types and the direction of impor
 	.venv/bin/basedpyright
 	.venv/bin/basedpyright --project sandbox_image/environments/appworld
 	PYTHONPATH=sandbox_image/environments/appworld/src .venv/bin/lint-imports
-	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck
+	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
 .PHONY: format
 format: venv ## Format the code
