@@ -58,6 +58,14 @@ def test_options_that_exclude_each_other_are_refused(tsb: Callable[..., Outcome]
     assert "use one of them" in answer.stderr
 
 
+def test_a_check_plays_one_step_and_says_that_all_works(
+    tsb: Callable[..., Outcome], endpoint: str
+) -> None:
+    answer = tsb("check", "--endpoint", endpoint)
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("appworld works: task task_1 was opened, stepped, evaluated")
+
+
 def test_an_instance_is_created_listed_and_deleted(
     tsb: Callable[..., Outcome], cluster: StubCluster
 ) -> None:
