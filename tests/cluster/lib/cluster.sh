@@ -23,25 +23,25 @@ users_own_answers() {
   say "using your own cluster, context $context; it is neither created nor deleted here"
 }
 
-nodes_of() { "$ENGINE" ps --all --filter "label=io.x-k8s.kind.cluster=$1" --format '{{.Names}}'; }
-
-# why_not_well MADE-FROM: prints why the cluster cannot be used as it is; nothing, if it can. It is made anew then: that
-# takes half a minute, repairing it might take more.
-why_not_well() {
-  local node
-  if [[ ! -f $KUBECONFIG_FILE || ! -f $STATE/made-from ]]; then
-    [[ -z $(nodes_of "$CLUSTER_NAME") ]] || echo "it is half made"
-  elif [[ $(< "$STATE/made-from") != "$1" ]]; then
-    echo "it was made from another configuration or node image"
-  else
-    for node in $(< "$STATE/nodes"); do
-      [[ $(state_of "$node") == running ]] || { echo "$node is not running"; return; }
-    done
-    all_ready || echo "not all of its nodes are Ready"
-  fi
+nodes_of() { # NAME [FILTER…]
+  "$ENGINE" ps --all --filter "label=io.x-k8s.kind.cluster=$1" "${@:2}" --format '{{.Names}}' | sort
 }
 
-state_of() { "$ENGINE" inspect --format '{{.State.Status}}' "$1" 2> /dev/null || true; }
+# why_not_usable MADE-FROM: prints why the cluster cannot be used as it is; nothing, if it can. It is made anew then:
+# that takes half a minute, and repairing it might take more.
+why_not_usable() {
+  if [[ -z $(nodes_of "$CLUSTER_NAME") ]]; then
+    echo "there is none"
+  elif [[ ! -f $KUBECONFIG_FILE || ! -f $STATE/made-from ]]; then
+    echo "there is one half made"
+  elif [[ $(< "$STATE/made-from") != "$1" ]]; then
+    echo "there is one of another configuration or node image"
+  elif [[ $(nodes_of "$CLUSTER_NAME" --filter status=running) != "$(< "$STATE/nodes")" ]]; then
+    echo "not all of its nodes are running"
+  elif ! all_ready; then
+    echo "not all of its nodes are Ready"
+  fi
+}
 
 # A busy machine may take its time to answer, and a node that was just started again to be Ready.
 all_ready() {

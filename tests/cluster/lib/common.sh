@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Paths, messages and errors. 
+# Paths, messages and errors.
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 CHECKOUT=$(cd "$HERE/../.." && pwd -P)

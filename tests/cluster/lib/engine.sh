@@ -6,6 +6,7 @@ PODMAN_HOME=$CACHE/podman
 # CLUSTER_ENGINE=docker|podman chooses. Sets ENGINE, and what kind needs to use the same.
 choose_engine() {
   [[ -z ${ENGINE:-} ]] || return 0
+  ensure_packages common
   ENGINE=${CLUSTER_ENGINE:-}
   if [[ -z $ENGINE ]]; then
     if docker_answers; then ENGINE=docker; else ENGINE=podman; fi
@@ -21,7 +22,7 @@ docker_answers() { # and is docker, not podman under its name
 podman_installed() { type -aP podman | grep -qvFx "$HERE/lib/bin/podman"; }
 
 use_podman() {
-  podman_installed || "$HERE/tools" podman
+  ensure_packages podman
   PATH=$HERE/lib/bin:$PATH
   mkdir -p "$PODMAN_HOME/tmp"
   forget_previous_boot

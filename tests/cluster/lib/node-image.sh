@@ -13,7 +13,8 @@ NODE_PROGRAMS=(
 )
 NODE_RECIPE=(
   "${NODE_PROGRAMS[@]}"
-  "$HERE"/images/node/{roots.sh,component-images.sh,node-root.sh,node-network}
+  "$HERE"/lib/debian-root.sh
+  "$HERE"/images/node/{roots.sh,component-images.sh,node-root.sh,node-network,start}
   "$HERE"/images/node/manifests/*.yaml
 )
 

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# What comes from Debian.
+# What has to come from the distribution.
 
-# Each line: the package, and a file it brings, by which it is known to be there also where dpkg does not say so.
-# podman and its parts run the nodes: netavark and aardvark-dns make their network and resolve their names,
-# iptables is what netavark works with, and conntrack what kube-proxy looks for.
-podman_packages() {
-  cat <<END
+# packages_of GROUP: lines of a Debian package and a program or file by which it is known to be there.
+# podman's: netavark and aardvark-dns make the nodes' network and resolve their names, iptables is what netavark works
+# with, and conntrack what kube-proxy looks for.
+packages_of() {
+  case $1 in
+    common) printf '%s\n' "jq jq" "util-linux flock" ;;
+    images) printf '%s\n' "debootstrap /usr/sbin/debootstrap" ;;
+    podman) cat <<END
 podman /usr/bin/podman
 runc /usr/sbin/runc
 conmon /usr/bin/conmon
@@ -14,23 +17,29 @@ aardvark-dns /usr/lib/podman/aardvark-dns
 iptables /usr/sbin/iptables
 conntrack /usr/sbin/conntrack
 END
+      ;;
+  esac
 }
 
-image_packages() { echo debootstrap /usr/sbin/debootstrap; }
+missing_packages() { # GROUP
+  local package sign
+  # Elsewhere than on Debian, podman's own package brings what it needs, in other places.
+  if [[ $1 == podman ]] && ! have apt-get; then podman_installed || echo podman; return; fi
+  while read -r package sign; do
+    [[ -e $sign ]] || have "$sign" || echo "$package"
+  done < <(packages_of "$1")
+}
 
-common_packages() { printf '%s\n' "jq /usr/bin/jq" "util-linux /usr/bin/flock" "util-linux /usr/bin/nsenter"; }
+ensure_packages() { [[ -z $(missing_packages "$1") ]] || "$HERE/tools" "$1"; }
 
-# install_missing: reads such lines.
-install_missing() {
-  local package file missing=()
-  while read -r package file; do
-    [[ -e $file ]] || have "$(basename "$file")" || missing+=("$package")
-  done
+install_packages() { # GROUP
+  local missing
+  mapfile -t missing < <(missing_packages "$1")
   [[ ${#missing[@]} -gt 0 ]] || return 0
   if ! have apt-get || [[ $(id -u) != 0 ]]; then
     die "missing: ${missing[*]}" "install them (on Debian: sudo apt-get install ${missing[*]}), then run this again"
   fi
-  NEXT="apt-get install ${missing[*]}" stage "installing ${missing[*]}" apt_install "${missing[@]}"
+  stage "installing ${missing[*]}" apt_install "${missing[@]}"
 }
 
 apt_install() {

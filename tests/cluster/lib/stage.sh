@@ -49,7 +49,7 @@ stage() {
   say "  $name: $((SECONDS - start)) s"
 }
 
-# A command may define what_to_do_next to say more, and on_failure to save more, than the log does.
+# A command may set NEXT to say what to do beside reading the log, and define on_failure to save more than the log.
 stage_failed() {
   forget_job
   say "  $1: failed after $2 s. The end of its log:"

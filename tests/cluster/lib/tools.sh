@@ -14,7 +14,7 @@ use_tools() {
 use_tools_that_are_there() {
   local tool
   for tool in "$@"; do
-    if [[ -d $(tool_folder "$tool") ]]; then PATH=$(tool_folder "$tool"):$PATH; fi
+    [[ ! -d $(tool_folder "$tool") ]] || PATH=$(tool_folder "$tool"):$PATH
   done
 }
 

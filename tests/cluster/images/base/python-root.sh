@@ -7,11 +7,7 @@ BASE_PACKAGES=(python3 python3-venv ca-certificates netbase tzdata)
 CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt
 
 python_root() { # FOLDER
-  local packages=$CACHE/debian-packages list
-  printf -v list '%s,' "${BASE_PACKAGES[@]}"
-  mkdir -p "$packages"
-  debootstrap --variant=minbase --cache-dir="$packages" --include="${list%,}" "$DEBIAN_SUITE" "$1"
-  rm -rf "$1"/usr/share/{doc,man,locale,info}/* "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/var/log/* "${1:?}"/dev/*
+  debian_root "$1" "${BASE_PACKAGES[@]}"
   ln -s python3 "$1/usr/bin/python"
   # A machine that cannot pull usually sits behind a proxy with a certificate of its own, which pip has to trust too.
   [[ ! -f $CA_BUNDLE ]] || cp "$CA_BUNDLE" "$1$CA_BUNDLE"

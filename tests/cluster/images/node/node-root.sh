@@ -17,6 +17,7 @@ kind_files() {
   files=$(go mod download -json "sigs.k8s.io/kind@$KIND_VERSION" | jq -r .Dir)/images/base/files
   mkdir -p "$1"/kind/{bin,manifests} "$1"/etc/{containerd,kubernetes/manifests}
   install "$files/usr/local/bin/entrypoint" "$1/usr/local/bin/"
+  install "$HERE/images/node/start" "$1/kind/start"
   install "$files"/kind/bin/* "$1/kind/bin/"
   cp -RL --no-preserve=mode,ownership "$files/etc/." "$1/etc/"
   cp "$HERE"/images/node/manifests/*.yaml "$1/kind/manifests/"
@@ -62,7 +63,7 @@ preload() {
   mkdir -p "$work/tmp"
   cat > "$work/containerd.toml" <<END
 version = 3
-root = "$2/var/lib/containerd"
+root = "$2/kind/containerd"
 state = "$work/containerd"
 disabled_plugins = [
   "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri",
