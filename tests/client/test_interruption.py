@@ -50,6 +50,10 @@ box.get_env_profile()
 """
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Programs:
     """Python programs, each ended with the test."""
 
@@ -62,6 +66,8 @@ class Programs:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A test run in the background ignores SIGINT, and its children would as well.
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 (it only sets a signal)
         )
         self._running.append(program)
         return program
