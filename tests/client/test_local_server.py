@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 from training_sandbox import (
+    EpisodeExists,
     EpisodeLost,
     EpisodeReleased,
+    EpisodeTerminated,
     InstanceLost,
     InvalidRequest,
     LocalServerFailed,
@@ -77,6 +79,51 @@ def test_errors_of_the_server_come_as_their_kinds(box: TrainingSandbox) -> None:
     released.release()
     with pytest.raises(EpisodeReleased):
         released.step("add 1")
+
+
+def test_a_group_plays_one_task_many_times(box: TrainingSandbox) -> None:
+    box.prepare(["count-to-10"])
+    with box.create_group("count-to-10", 4) as group:
+        for number, episode in enumerate(group):
+            episode.step(f"add {number}")
+        assert [episode.evaluate() for episode in group] == [0.0, 0.1, 0.2, 0.3]
+        with pytest.raises(EpisodeExists):
+            box.create_group("count-to-3", 1, instance_ids=[group[0].instance_id])
+    assert box.status()["slots"]["used"] == 0
+
+
+def test_branches_go_on_from_where_the_episode_stands(box: TrainingSandbox) -> None:
+    with box.episode("count-to-10") as episode:
+        episode.step("add 5")
+        with episode.fork(2) as (left, right):
+            left.step("add 1")
+            right.step("add 2")
+            (deeper,) = left.fork(1)
+            assert deeper.step("add 1")["state"][0]["content"] == "7"
+            rewards = [it.evaluate() for it in (episode, left, right, deeper)]
+        assert rewards == [0.5, 0.6, 0.7, 0.7]
+        episode.step("done now")
+        with pytest.raises(EpisodeTerminated):
+            episode.fork(1)
+
+
+def test_a_trajectory_has_every_step_evaluation_and_error(box: TrainingSandbox) -> None:
+    with box.episode("count-to-10") as episode:
+        episode.step("add 1")
+        episode.evaluate(sparse=True)
+        with pytest.raises(InvalidRequest):
+            episode.step("nonesuch")
+        (branch,) = episode.fork(1)
+        branch.step("add 1")
+        start, step, evaluation, error = episode.trajectory()
+        assert (start["type"], start["messages"]) == ("episode", episode.messages[:2])
+        assert [step["action"], step["observation"]] == episode.messages[2:]
+        assert (evaluation["reward"], evaluation["steps"]) == (0.0, 1)
+        assert error["error"]["type"] == "invalid_request"
+        of_branch = branch.trajectory()
+        assert of_branch[0]["parent"] == episode.instance_id
+        assert [record.get("index") for record in of_branch if record["type"] == "step"] == [0, 1]
+        branch.release()
 
 
 def test_an_episode_of_another_client_is_taken_up_where_it_stands(box: TrainingSandbox) -> None:

@@ -103,7 +103,7 @@ async def test_an_episode_of_a_server_that_restarted_is_lost(
     async with AsyncTrainingSandbox() as box:
         created = await box.create_instance(task_id="task_1")
         server.restart()
-        with pytest.raises(EpisodeLost, match="pod-0, now pod-1"):
+        with pytest.raises(EpisodeLost):
             await box.step(created["info"]["instance_id"], "a")
         again = await box.create_instance(task_id="task_1")
         await box.step(again["info"]["instance_id"], "a")

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training_sandbox import InvalidRequest, TrainingSandboxError
-from training_sandbox._answers import read_answer
+from training_sandbox._answers import _BY_TYPE, read_answer
+from training_sandbox._direct import Response
 from training_sandbox._manifest import manifest, new_name, read_instance
 from training_sandbox._shapes import created, message_of, reward, step_result, task_ids
+from training_sandbox_server import errors
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -62,10 +64,15 @@ def test_any_object_of_the_api_can_be_read(resource: object) -> None:
 @given(st.integers(200, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_answer_is_data_or_an_error_of_ours(status: int, content: bytes) -> None:
     try:
-        answer = read_answer(status, {}, content)
+        answer = read_answer(Response(status, {}, content))
     except TrainingSandboxError:
         return
     assert isinstance(answer.success, bool)
+
+
+def test_every_error_of_the_server_has_a_kind_of_its_own() -> None:
+    types = {error.type for error in errors.SandboxError.__subclasses__()}
+    assert types == set(_BY_TYPE)
 
 
 @pytest.mark.parametrize("read", [created, step_result, task_ids, reward])

@@ -16,6 +16,7 @@ from training_sandbox import (
     EpisodeExpired,
     EpisodeLost,
     EvaluationFailed,
+    ForkUnsupported,
     InvalidAnswer,
     InvalidRequest,
     OutOfOrder,
@@ -103,7 +104,7 @@ async def test_an_episode_of_a_draining_server_learns_what_becomes_of_it(
     created = await box.create_instance(task_id="task_1")
     server.misbehave("step", error(503, "draining"))
     server.misbehave("step", lambda stub: stub.restart() or stub.error(503, "booting"))
-    with pytest.raises(EpisodeLost, match="started anew"):
+    with pytest.raises(EpisodeLost):
         await box.step(created["info"]["instance_id"], "a")
 
 
@@ -134,6 +135,11 @@ async def test_nothing_at_the_endpoint_is_said_at_the_start() -> None:
         await AsyncTrainingSandbox(endpoint="http://127.0.0.1:9").start()
 
 
+async def test_a_name_that_stands_for_no_address_is_said_at_the_start() -> None:
+    with pytest.raises(ConnectionFailed, match=r"(?i)name|address"):
+        await AsyncTrainingSandbox(endpoint="http://nonesuch.invalid").start()
+
+
 async def test_a_server_on_this_machine_is_not_looked_for_behind_a_proxy(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +165,7 @@ async def test_an_endpoint_that_is_no_url_is_refused(address: str) -> None:
         (error(413, "payload_too_large"), PayloadTooLarge),
         (error(500, "evaluation_failed"), EvaluationFailed),
         (error(500, "internal"), ServerFault),
+        (error(501, "fork_unsupported"), ForkUnsupported),
         (error(504, "step_deadline"), StepDeadlineExceeded),
         (error(418, "of_the_future"), InvalidRequest),
         (error(500, "of_the_future"), ServerFault),

@@ -1,6 +1,7 @@
 """Real servers of the counter environment, each a process of its own on a free port."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -80,6 +81,16 @@ class RunningServer:
             return psutil.Process(self.process.pid).children(recursive=True)
         return []
 
+    def processes_of_episodes(self) -> int:
+        """How many processes there are beside the zygote and the templates."""
+        return len(self.descendants()) - 1 - self.status()["templates"]["count"]
+
+    def trajectory(self, episode_id: str) -> list[dict[str, object]]:
+        response = self.post("trajectory", instance_id=episode_id)
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"] == "application/x-ndjson"
+        return [json.loads(line) for line in response.text.split("\n")[:-1]]
+
     def zygote(self) -> psutil.Process:
         (zygote,) = psutil.Process(self.process.pid).children()
         return zygote
@@ -156,6 +167,15 @@ def server(run_server, tmp_path_factory) -> Iterator[RunningServer]:
     """One server for all tests that leave it as they found it."""
     state = str(tmp_path_factory.mktemp("state"))
     with run_server({"SANDBOX_STATE_DIR": state, "SANDBOX_SLOTS": "8"}) as server:
+        yield server.wait_until_ready()
+
+
+@pytest.fixture(scope="session")
+def unjailed(run_server, tmp_path_factory) -> Iterator[RunningServer]:
+    """One server whose agent code may do whatever this process may."""
+    state = str(tmp_path_factory.mktemp("unjailed"))
+    settings = {"SANDBOX_STATE_DIR": state, "SANDBOX_SLOTS": "8", "SANDBOX_JAIL": "off"}
+    with run_server(settings) as server:
         yield server.wait_until_ready()
 
 

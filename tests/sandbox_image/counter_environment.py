@@ -1,65 +1,83 @@
 """An environment for tests: an agent counts to the target of its task.
 
-An action is `<command> <argument>`. Its state is one number in a file; the reward is the share of
+An action is `<command> <argument>`. What an episode saves is its total; the reward is the share of
 the target that was reached, or with `sparse` 1.0 if it was reached exactly.
+
+Environment variables: COUNTER_PRELOAD_SECONDS and COUNTER_PRELOAD_FAILS for the boot,
+COUNTER_READABLE and COUNTER_TRUTH for a folder that episodes, or only evaluations, may read.
 """
 
 import contextlib
+import ctypes
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from training_sandbox_worker.environment import (
     Environment,
     Episode,
-    EpisodeContext,
     InvalidAction,
     Message,
     Observation,
+    Task,
 )
 
 TARGETS = {"count-to-10": 10, "count-to-3": 3, "broken": 1, "slow": 1, "dying": 1}
+PARAMS = {"mark_on_close", "note"}
 
 
 class CounterEpisode(Episode):
-    def __init__(self, context: EpisodeContext) -> None:
-        self._context = context
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._opened_by = os.getpid()
         self._total = 0
+        self._saved: str | None = None
+        self._seeds: list[int | None] = []
+        self._in_fork: Callable[[], object] = lambda: None
         self._hoard: list[bytearray] = []
         self._commands: dict[str, Callable[[str], str]] = {
             "add": self._add,
             "sleep": self._sleep,
             "exit": lambda code: sys.exit(int(code)),
             "die": lambda code: os._exit(int(code)),
-            "kill": lambda number: str(os.kill(os.getpid(), int(number))),
+            "crash": lambda _: str(ctypes.string_at(0)),
             "raise": self._raise,
             "print": self._print,
             "length": lambda text: str(len(text)),
             "say": lambda size: "x" * int(size),
             "surrogate": lambda _: "\ud800",
+            "random": lambda _: str(random.random()),
+            "seeds": lambda _: " ".join(str(seed) for seed in self._seeds),
+            "in-fork": self._act_in_fork,
             "pid": lambda _: str(os.getpid()),
-            "where": lambda _: str(context.directory),
-            "cwd": lambda _: str(os.getcwd()),
+            "parent": lambda _: str(os.getppid()),
+            "opened-by": lambda _: str(self._opened_by),
+            "cwd": lambda _: os.getcwd(),
+            "read": lambda path: Path(path).read_text(),
             "write": self._write,
-            "lock": lambda name: str(os.mkdir(name) or os.chmod(name, 0)),
             "spawn": lambda seconds: self._spawn(seconds, new_session=False),
             "spawn-daemon": lambda seconds: self._spawn(seconds, new_session=True),
+            "fork": self._fork,
+            "fork-bomb": self._fork_bomb,
+            "thread": self._thread,
             "hoard": self._fill,
-            "descriptors": lambda _: " ".join(sorted(os.listdir("/proc/self/fd"), key=int)),
+            "descriptors": lambda _: " ".join(map(str, filter(_is_open, range(256)))),
             "close-descriptors": lambda _: str(os.closerange(3, 64)),
             "write-descriptors": self._write_descriptors,
-            "spoil": lambda text: str((context.directory / "total").write_text(text)),
+            "spoil": self._spoil,
             "done": lambda _: "done",
         }
-        self._save()
 
     def initial_messages(self) -> list[Message]:
         return [
             {"role": "system", "content": "Count."},
-            {"role": "user", "content": f"Count to {TARGETS[self._context.task_id]}."},
+            {"role": "user", "content": f"Count to {TARGETS[self._task.id]}."},
         ]
 
     def step(self, message: Message) -> Observation:
@@ -68,22 +86,26 @@ class CounterEpisode(Episode):
             raise InvalidAction(f"messages.content must begin with a command, not {command[:20]!r}")
         try:
             answer = self._commands[command](argument)
-        except MemoryError:
-            answer = "MemoryError"
+        except (MemoryError, OSError) as error:
+            answer = type(error).__name__
         return Observation([{"role": "user", "content": answer}], terminated=command == "done")
 
-    def close(self) -> None:
-        mark = self._context.params.get("mark_on_close")
-        if mark is not None:
-            with open(str(mark), "w") as file:
-                file.write(self._context.episode_id)
+    def save(self) -> bytes:
+        return (str(self._total) if self._saved is None else self._saved).encode()
 
-    def _save(self) -> None:
-        (self._context.directory / "total").write_text(str(self._total))
+    def before_fork(self) -> None:
+        self._in_fork()
+
+    def after_fork(self, seed: int | None) -> None:
+        self._seeds.append(seed)
+
+    def close(self) -> None:
+        mark = self._task.params.get("mark_on_close")
+        if mark is not None:
+            Path(str(mark)).write_text(self._task.id)
 
     def _add(self, number: str) -> str:
         self._total += int(number)
-        self._save()
         return str(self._total)
 
     def _sleep(self, seconds: str) -> str:
@@ -98,14 +120,39 @@ class CounterEpisode(Episode):
         os.write(2, b"flood of an agent\n" * int(size))
         return "printed"
 
+    def _act_in_fork(self, action: str) -> str:
+        command, _, argument = action.partition(" ")
+        self._in_fork = lambda: self._commands[command](argument)
+        return "agreed"
+
     def _write(self, name: str) -> str:
-        with open(name, "w") as file:
-            file.write("by agent code")
+        Path(name).write_text("by agent code")
         return os.path.abspath(name)
 
     def _spawn(self, seconds: str, *, new_session: bool) -> str:
         process = subprocess.Popen(["sleep", seconds], start_new_session=new_session)
         return str(process.pid)
+
+    def _fork_bomb(self, size: str) -> str:
+        refused = 0
+        for _ in range(int(size)):
+            try:
+                if os.fork() == 0:
+                    os._exit(0)
+            except PermissionError:
+                refused += 1
+        return str(refused)
+
+    def _fork(self, seconds: str) -> str:
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(float(seconds))
+            os._exit(0)
+        return str(pid)
+
+    def _thread(self, seconds: str) -> str:
+        threading.Thread(target=time.sleep, args=(float(seconds),), daemon=True).start()
+        return "started"
 
     def _fill(self, megabytes: str) -> str:
         self._hoard.append(bytearray(int(megabytes) << 20))
@@ -116,6 +163,10 @@ class CounterEpisode(Episode):
             with contextlib.suppress(OSError):
                 os.write(descriptor, text.encode())
         return "written"
+
+    def _spoil(self, text: str) -> str:
+        self._saved = text
+        return "spoilt"
 
 
 def _action(message: Message) -> str:
@@ -139,25 +190,48 @@ class CounterEnvironment(Environment):
     def tools(self) -> str:
         return "add N: add N to the total. done: end the task."
 
-    def open(self, context: EpisodeContext) -> Episode:
-        unknown = set(context.params) - {"mark_on_close", "note"}
+    def readable(self) -> Sequence[Path]:
+        return _folder("COUNTER_READABLE")
+
+    def truth(self) -> Sequence[Path]:
+        return _folder("COUNTER_TRUTH")
+
+    def open(self, task: Task) -> Episode:
+        unknown = set(task.params) - PARAMS
         if unknown:
             raise InvalidAction(f"params.{min(unknown)} is not known; mark_on_close, note are")
-        if context.task_id == "broken":
+        if task.id == "broken":
             raise RuntimeError("this task cannot be opened")
-        if context.task_id == "slow":
+        if task.id == "slow":
             time.sleep(3600)
-        if context.task_id == "dying":
+        if task.id == "dying":
             os.kill(os.getpid(), signal.SIGKILL)
-        return CounterEpisode(context)
+        random.seed(task.id)
+        return CounterEpisode(task)
 
-    def evaluate(self, context: EpisodeContext, *, sparse: bool) -> float:
-        total, target = (context.directory / "total").read_text(), TARGETS[context.task_id]
+    def evaluate(self, task: Task, state: bytes, *, sparse: bool) -> float:
+        """Score the saved total; a state that names a file of the truth is the total in it."""
+        total, target = state.decode(), TARGETS[task.id]
         if total == "slow":
             time.sleep(3600)
         if total == "die":
             os._exit(3)
         if total == "nan":
             return float("nan")
+        for folder in self.truth():
+            if (folder / total).exists():
+                total = (folder / total).read_text()
         share = int(total) / target
         return float(share == 1.0) if sparse else min(share, 1.0)
+
+
+def _is_open(descriptor: int) -> bool:
+    """Whether a descriptor is one of something; all that is inherited is replaced by /dev/null."""
+    try:
+        return os.fstat(descriptor).st_rdev != os.stat("/dev/null").st_rdev
+    except OSError:
+        return False
+
+
+def _folder(variable: str) -> Sequence[Path]:
+    return [Path(os.environ[variable])] if variable in os.environ else []

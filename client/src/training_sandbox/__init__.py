@@ -12,7 +12,12 @@ r"""Training Sandbox: RL training episodes on Kubernetes, from Python.
 goes wrong is a ``TrainingSandboxError``.
 """
 
-from training_sandbox._episode import AsyncEpisode, EpisodeOpening
+from training_sandbox._episode import (
+    AsyncEpisode,
+    AsyncEpisodeGroup,
+    EpisodeOpening,
+    GroupOpening,
+)
 from training_sandbox._exceptions import (
     CallTimedOut,
     ClusterUnavailable,
@@ -24,6 +29,7 @@ from training_sandbox._exceptions import (
     EpisodeReleased,
     EpisodeTerminated,
     EvaluationFailed,
+    ForkUnsupported,
     InfrastructureError,
     InstanceExists,
     InstanceLost,
@@ -48,9 +54,10 @@ from training_sandbox._exceptions import (
     UnknownTask,
 )
 from training_sandbox._sandbox import AsyncTrainingSandbox
-from training_sandbox._sync import Episode, TrainingSandbox
+from training_sandbox._sync import Episode, EpisodeGroup, TrainingSandbox
 from training_sandbox._types import (
     Action,
+    ConfinementStatus,
     Created,
     EpisodeInfo,
     Message,
@@ -59,20 +66,30 @@ from training_sandbox._types import (
     Slots,
     StepResult,
     TaskStatus,
+    TemplatesStatus,
+    TrajectoryCut,
+    TrajectoryEvaluation,
+    TrajectoryFailure,
+    TrajectoryRecord,
+    TrajectoryStart,
+    TrajectoryStep,
 )
 from training_sandbox._version import __version__
 
 __all__ = [
     "Action",
     "AsyncEpisode",
+    "AsyncEpisodeGroup",
     "AsyncTrainingSandbox",
     "CallTimedOut",
     "ClusterUnavailable",
+    "ConfinementStatus",
     "ConnectionFailed",
     "Created",
     "Episode",
     "EpisodeExists",
     "EpisodeExpired",
+    "EpisodeGroup",
     "EpisodeInfo",
     "EpisodeLost",
     "EpisodeNotFound",
@@ -80,6 +97,8 @@ __all__ = [
     "EpisodeReleased",
     "EpisodeTerminated",
     "EvaluationFailed",
+    "ForkUnsupported",
+    "GroupOpening",
     "InfrastructureError",
     "InstanceExists",
     "InstanceLost",
@@ -103,8 +122,15 @@ __all__ = [
     "StepDeadlineExceeded",
     "StepResult",
     "TaskStatus",
+    "TemplatesStatus",
     "TrainingSandbox",
     "TrainingSandboxError",
+    "TrajectoryCut",
+    "TrajectoryEvaluation",
+    "TrajectoryFailure",
+    "TrajectoryRecord",
+    "TrajectoryStart",
+    "TrajectoryStep",
     "Unavailable",
     "UnknownEnvironment",
     "UnknownSplit",

@@ -15,6 +15,7 @@ from training_sandbox._exceptions import (
     EpisodeReleased,
     EpisodeTerminated,
     EvaluationFailed,
+    ForkUnsupported,
     InvalidAnswer,
     InvalidRequest,
     OutOfOrder,
@@ -35,7 +36,11 @@ from training_sandbox._json import JsonObject, as_object, as_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-INCARNATION_HEADER = "X-Sandbox-Incarnation"
+    from training_sandbox._direct import Response
+
+INCARNATION_HEADER = "x-sandbox-incarnation"
+EXPECTED_INCARNATION_HEADER = "x-sandbox-expect-incarnation"
+"""On a request: another incarnation than this answers ``episode_lost``, whatever was asked."""
 
 _BY_TYPE: Mapping[str, type[TrainingSandboxError]] = {
     "invalid_request": InvalidRequest,
@@ -50,6 +55,7 @@ _BY_TYPE: Mapping[str, type[TrainingSandboxError]] = {
     "episode_expired": EpisodeExpired,
     "episode_lost": EpisodeLost,
     "full": SandboxFull,
+    "fork_unsupported": ForkUnsupported,
     "draining": SandboxDraining,
     "booting": SandboxBooting,
     "step_deadline": StepDeadlineExceeded,
@@ -58,6 +64,7 @@ _BY_TYPE: Mapping[str, type[TrainingSandboxError]] = {
     "internal": ServerFault,
 }
 
+_JSON_LINES = "application/x-ndjson"
 _BAD_GATEWAYS = frozenset({502, 503, 504})
 _SERVER_ERRORS = 500
 _CLIENT_ERRORS = 400
@@ -76,20 +83,33 @@ class Answer:
     incarnation: str | None
 
 
-def read_answer(status: int, headers: Mapping[str, str], content: bytes) -> Answer:
+def read_answer(response: Response) -> Answer:
     """Return the answer's data.
 
     Raises:
         TrainingSandboxError: what the answer stands for when it is not a success.
     """
-    incarnation = headers.get(INCARNATION_HEADER)
-    body = _object(content)
-    if status >= _CLIENT_ERRORS:
-        raise _error(status, headers, body, incarnation)
+    if response.status >= _CLIENT_ERRORS:
+        raise _error(response)
+    body = _object(response.content)
     success = body.get("success")
     if not isinstance(success, bool):
-        raise InvalidAnswer(f"HTTP {status} without a sandbox's answer: {content[:200]!r}")
+        raise _unlike("a sandbox's answer", response)
+    incarnation = response.headers.get(INCARNATION_HEADER)
     return Answer(success, body.get("data"), as_text(body.get("detail")), incarnation)
+
+
+def read_json_lines(response: Response) -> str:
+    """Return the text of an answer that is JSON Lines, not one object.
+
+    Raises:
+        TrainingSandboxError: what the answer stands for when it is not a success.
+    """
+    if response.status >= _CLIENT_ERRORS:
+        raise _error(response)
+    if not response.headers.get("content-type", "").startswith(_JSON_LINES):
+        raise _unlike("JSON Lines", response)
+    return response.content.decode(errors="replace")
 
 
 def _object(content: bytes) -> JsonObject:
@@ -99,16 +119,16 @@ def _object(content: bytes) -> JsonObject:
         return {}
 
 
-def _error(
-    status: int, headers: Mapping[str, str], body: JsonObject, incarnation: str | None
-) -> TrainingSandboxError:
+def _error(response: Response) -> TrainingSandboxError:
+    status, body = response.status, _object(response.content)
     fields = as_object(body.get("error"))
     detail = body.get("detail")
     sentence = detail if isinstance(detail, str) else f"HTTP {status}: {detail or 'no details'}"
     kind = _BY_TYPE.get(as_text(fields.get("type"))) or _kind_of_foreign_answer(status, detail)
+    incarnation = response.headers.get(INCARNATION_HEADER)
     error = kind(sentence, details={**fields, "incarnation": incarnation})
     if isinstance(error, Unavailable):
-        error.retry_after = _seconds(headers.get("Retry-After"))
+        error.retry_after = _seconds(response.headers.get("retry-after"))
     if isinstance(error, OutOfOrder):
         expected = fields.get("expected_step_index")
         error.expected_step_index = expected if isinstance(expected, int) else None
@@ -122,6 +142,10 @@ def _kind_of_foreign_answer(status: int, detail: object) -> type[TrainingSandbox
     if status >= _SERVER_ERRORS:
         return ServerFault
     return InvalidRequest if detail else InvalidAnswer
+
+
+def _unlike(expected: str, response: Response) -> InvalidAnswer:
+    return InvalidAnswer(f"HTTP {response.status} without {expected}: {response.content[:200]!r}")
 
 
 def _seconds(text: str | None) -> float | None:

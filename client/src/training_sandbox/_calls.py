@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import httpx
 
-from training_sandbox._answers import Answer, read_answer
-from training_sandbox._causes import root_cause
+from training_sandbox._answers import (
+    EXPECTED_INCARNATION_HEADER,
+    Answer,
+    read_answer,
+    read_json_lines,
+)
 from training_sandbox._exceptions import (
     CallTimedOut,
-    ConnectionFailed,
-    EpisodeLost,
     InvalidRequest,
     SandboxDraining,
     TrainingSandboxError,
@@ -22,14 +23,18 @@ from training_sandbox._exceptions import (
 )
 from training_sandbox._json import JsonObject, plain
 from training_sandbox._retry import UNANSWERED, Deadline, RetryPolicy
-from training_sandbox._tls import tls_context
+from training_sandbox._wire import wire_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from training_sandbox._direct import Response
     from training_sandbox._server import Provider, Server
+
+T = TypeVar("T")
 
 logger = logging.getLogger("training_sandbox")
 
-CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 30.0
 """How long connection trouble may last on end before a call gives up."""
 
@@ -38,7 +43,7 @@ ATTEMPT_SHARE = 1 / 3
 """Share of the deadline for one attempt, so that a connection which died in silence is noticed.
 The server lets a second attempt join the execution of the first."""
 
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=4.0)
+_HEADERS = {"Content-Type": "application/json"}
 
 
 class Caller:
@@ -53,18 +58,11 @@ class Caller:
     def __init__(self, server: Server, provider: Provider, request_timeout: float) -> None:
         self._provider = provider
         self._request_timeout = request_timeout
-        self._http = httpx.AsyncClient(
-            base_url=server.base_url,
-            transport=server.transport,
-            limits=_LIMITS,
-            verify=tls_context(),
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            trust_env=server.environment_proxies,
-        )
+        self._wire = wire_to(server)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._wire.close()
 
     async def call(
         self,
@@ -80,22 +78,40 @@ class Caller:
             verb: the path without its slash.
             body: sent as JSON.
             waits_out: the refusals that may pass before the deadline.
-            incarnation: the server's life that the call is about, if it is about one.
+            incarnation: the life of the server that the call is about, if it is about one: the
+                next one answers that the episode is lost.
 
         Raises:
-            EpisodeLost: another incarnation answers.
             TrainingSandboxError: the server's refusal, or why there is no answer.
         """
+        return await self._send(verb, body, read_answer, waits_out, incarnation)
+
+    async def json_lines(self, verb: str, body: JsonObject, *, incarnation: str | None) -> str:
+        """Send a verb that is answered by JSON Lines; otherwise as ``call``."""
+        return await self._send(verb, body, read_json_lines, (), incarnation)
+
+    async def _send(
+        self,
+        verb: str,
+        body: JsonObject,
+        read: Callable[[Response], T],
+        waits_out: tuple[type[Unavailable], ...],
+        incarnation: str | None,
+    ) -> T:
         deadline = Deadline.after(self._request_timeout)
         longest = self._request_timeout * ATTEMPT_SHARE
         least = min(LEAST_ATTEMPT_SECONDS, longest)
         policy = RetryPolicy(deadline, PATIENCE_SECONDS, least, waits_out)
         content = _encode(body)
+        headers = dict(_HEADERS)
+        if incarnation:
+            headers[EXPECTED_INCARNATION_HEADER] = incarnation
         while True:
             try:
-                return await self._attempt(verb, content, deadline, longest)
+                seconds = min(longest, deadline.remaining())
+                return read(await self._attempt(verb, headers, content, seconds))
             except TrainingSandboxError as failure:
-                if cause := await self._cause(failure, incarnation):
+                if cause := await self._cause(failure):
                     raise cause from failure
                 pause = policy.pause_after(failure)
                 if pause is None:
@@ -103,38 +119,21 @@ class Caller:
                 logger.info("%s; trying again in %.1f s", failure, pause)
             await anyio.sleep(pause)
 
-    async def _cause(
-        self, failure: TrainingSandboxError, incarnation: str | None
-    ) -> TrainingSandboxError | None:
-        """Return what is behind a failure: a server that was started anew, or is gone."""
-        now = failure.details.get("incarnation")
-        if incarnation and now and now != incarnation:
-            return EpisodeLost(
-                f"the episode's server has ended and was started anew (incarnation {incarnation}, "
-                f"now {now})"
-            )
+    async def _cause(self, failure: TrainingSandboxError) -> TrainingSandboxError | None:
+        """Return what is behind a failure, where the provider knows: a server that is gone."""
         if isinstance(failure, (*UNANSWERED, SandboxDraining)):
             return await self._provider.explain()
         return None
 
     async def _attempt(
-        self, verb: str, content: bytes, deadline: Deadline, longest: float
-    ) -> Answer:
-        seconds = min(longest, deadline.remaining())
+        self, verb: str, headers: Mapping[str, str], content: bytes, seconds: float
+    ) -> Response:
+        """Send the request once."""
         try:
             with anyio.fail_after(seconds):
-                response = await self._http.post(
-                    f"/{verb}", content=content, headers={"Content-Type": "application/json"}
-                )
-        except httpx.InvalidURL as error:
-            raise InvalidRequest(f"not a server's address: {error}") from error
-        except httpx.RequestError as error:
-            raise ConnectionFailed(
-                f"{verb}: no answer from {self._http.base_url}: {root_cause(error)}"
-            ) from error
+                return await self._wire.post(verb, headers, content)
         except TimeoutError as error:
             raise CallTimedOut(f"{verb}: no answer for {seconds:.1f} s") from error
-        return read_answer(response.status_code, response.headers, response.content)
 
 
 def _encode(body: JsonObject) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import cast
 
 import httpcore
@@ -13,6 +14,8 @@ def root_cause(error: BaseException) -> str:
     deepest = error
     while cause := _next(deepest):
         deepest = cause
+    if isinstance(deepest, socket.gaierror):
+        return deepest.strerror or str(deepest)
     if isinstance(deepest, OSError) and deepest.errno:
         return os.strerror(deepest.errno)
     return str(deepest) or str(error) or type(deepest).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from itertools import count
 from typing import TYPE_CHECKING
+from urllib.request import getproxies
 
 import anyio
 import httpx
@@ -39,7 +40,7 @@ class Endpoint:
             ConnectionFailed: nothing answers there.
         """
         try:
-            proxied = not _is_loopback(httpx.URL(self._url).host)
+            proxied = bool(getproxies()) and not _is_loopback(httpx.URL(self._url).host)
             await self._contact(proxied=proxied)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise InvalidRequest(f"endpoint: 'http://host:port', not {self._url!r}") from error

@@ -29,6 +29,7 @@
     + CallTimedOut
     + InvalidAnswer
     + ServerFault
+    + ForkUnsupported
     + InstanceNotReady
     + LocalServerFailed
     + ClusterUnavailable
@@ -195,6 +196,10 @@ class InvalidAnswer(InfrastructureError):
 
 class ServerFault(InfrastructureError):
     """The server failed in a way that it has no word for (HTTP 500)."""
+
+
+class ForkUnsupported(InfrastructureError):
+    """The server's kernel cannot fork running episodes; ``create_group`` works all the same."""
 
 
 class InstanceNotReady(InfrastructureError):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
-from training_sandbox._episode import AsyncEpisode, EpisodeOpening
+from training_sandbox._episode import (
+    AsyncEpisode,
+    AsyncEpisodeGroup,
+    EpisodeOpening,
+    GroupOpening,
+)
 from training_sandbox._exceptions import InvalidRequest
 from training_sandbox._instance import AttachedInstance, ClusterAccess
 from training_sandbox._manifest import check_overrides
@@ -15,7 +20,7 @@ from training_sandbox._session import Session
 from training_sandbox._signals import end_on_sigterm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from training_sandbox._types import Action, Created, Overrides, ServerStatus, StepResult
     from training_sandbox._verbs import Verbs
@@ -263,6 +268,26 @@ class AsyncTrainingSandbox:
         """End an episode and free its slot; False when the server never had it."""
         return await (await self._session.verbs()).release(instance_id)
 
+    async def prepare(
+        self,
+        task_ids: Sequence[str],
+        env_type: str | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> None:
+        """Announce tasks that will be played soon: the server opens them in the background.
+
+        Their episodes are created faster then. Nothing has to be prepared.
+
+        Args:
+            task_ids: at most 1024 at once.
+            env_type: the sandbox's own by default.
+            params: those that the tasks will be created with.
+
+        Raises:
+            UnknownTask: the environment does not have one of them; none is prepared.
+        """
+        await (await self._session.verbs()).prepare(task_ids, env_type, params)
+
     async def status(self) -> ServerStatus:
         """Return the server's incarnation, phase, slots, and its task if it has one."""
         return await (await self._session.verbs()).status()
@@ -283,11 +308,49 @@ class AsyncTrainingSandbox:
         """
         return EpisodeOpening(partial(self._open_episode, task_id, instance_id, params))
 
+    def create_group(
+        self,
+        task_id: str,
+        n: int,
+        *,
+        instance_ids: Sequence[str] | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> GroupOpening:
+        """Open episodes of one task, all or none, as objects.
+
+        ``async with box.create_group(task, 8) as episodes`` or ``await``. The task is opened
+        once for all of them. While there are not as many free slots, wait until the deadline.
+
+        Args:
+            task_id: the task.
+            n: how many.
+            instance_ids: their ids, as many as ``n``; new ones by default. The same ids with the
+                same arguments give the same episodes again.
+            params: as for ``create_instance``.
+
+        Raises (once it is awaited):
+            UnknownTask: the environment does not have the task.
+            SandboxFull: there were not as many free slots in time.
+            EpisodeExists: some of the ids are taken, or with other arguments.
+        """
+        return GroupOpening(partial(self._open_group, task_id, n, instance_ids, params))
+
     async def _open_episode(
         self, task_id: str | None, episode_id: str | None, params: Mapping[str, object] | None
     ) -> AsyncEpisode:
         verbs = await self._session.verbs()
-        return AsyncEpisode(verbs, await self._create(verbs, None, task_id, episode_id, params))
+        return _opened(verbs, await self._create(verbs, None, task_id, episode_id, params))
+
+    async def _open_group(
+        self,
+        task_id: str,
+        n: int,
+        episode_ids: Sequence[str] | None,
+        params: Mapping[str, object] | None,
+    ) -> AsyncEpisodeGroup:
+        verbs = await self._session.verbs()
+        group = await verbs.create_group(task_id, n, episode_ids, params)
+        return AsyncEpisodeGroup(verbs, (_opened(verbs, created) for created in group))
 
     async def _create(
         self,
@@ -311,3 +374,8 @@ class AsyncTrainingSandbox:
         if self._task_id is not None:
             return await verbs.create(env_type, self._task_id, episode_id, self._params)
         raise InvalidRequest("task_id: which task to open; get_env_profile() lists them")
+
+
+def _opened(verbs: Verbs, created: Created) -> AsyncEpisode:
+    info = created["info"]
+    return AsyncEpisode(verbs, info["instance_id"], info["task_id"], created["state"])

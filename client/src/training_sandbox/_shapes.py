@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard, cast
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard, TypeVar, cast
 
 from training_sandbox._exceptions import InvalidAnswer, InvalidRequest
-from training_sandbox._json import JsonObject, as_list, as_object, plain
+from training_sandbox._json import JsonObject, as_list, as_object, dig, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from training_sandbox._types import Action, Created, Message, ServerStatus, StepResult
+    from training_sandbox._types import (
+        Action,
+        Created,
+        Message,
+        ServerStatus,
+        StepResult,
+        TrajectoryRecord,
+    )
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """An episode that goes on from where another stood.
+
+    Attributes:
+        step_index: how many steps were executed before its next one.
+    """
+
+    episode_id: str
+    task_id: str
+    step_index: int
 
 
 def message_of(action: Action) -> JsonObject:
@@ -64,6 +88,16 @@ def created(data: object) -> Created:
     }
 
 
+def group(data: object, names: Sequence[str]) -> list[Created]:
+    """Read the data of /create_group: the episodes of these names, in this order."""
+    return _episodes(data, names, created)
+
+
+def branches(data: object, names: Sequence[str]) -> list[Branch]:
+    """Read the data of /fork: the branches of these names, in this order."""
+    return _episodes(data, names, _branch)
+
+
 def step_result(data: object) -> StepResult:
     """Read the data of /step."""
     answer = as_object(data)
@@ -97,6 +131,40 @@ def server_status(data: object) -> ServerStatus:
     if not isinstance(as_object(data).get("phase"), str):
         raise _unlike("a server's status", data)
     return cast("ServerStatus", data)
+
+
+def trajectory(json_lines: str) -> list[TrajectoryRecord]:
+    """Read the answer of /trajectory."""
+    # Not by splitlines(): a line may contain what Unicode takes for the end of one.
+    records = [_record(line) for line in json_lines.split("\n") if line]
+    if not records or records[0]["type"] != "episode":
+        raise _unlike("an episode's trajectory", json_lines)
+    return records
+
+
+def _record(line: str) -> TrajectoryRecord:
+    try:
+        record: object = json.loads(line)
+    except ValueError as error:
+        raise _unlike("JSON Lines", line) from error
+    if not isinstance(as_object(record).get("type"), str):
+        raise _unlike("a trajectory's record", record)
+    return cast("TrajectoryRecord", record)
+
+
+def _episodes(data: object, names: Sequence[str], read: Callable[[object], T]) -> list[T]:
+    items = as_list(as_object(data).get("episodes"))
+    if [dig(item, "info", "instance_id") for item in items] != list(names):
+        raise _unlike(f"{len(names)} episodes of the ids that were sent", data)
+    return [read(item) for item in items]
+
+
+def _branch(data: object) -> Branch:
+    step_index = dig(data, "info", "step_index")
+    if isinstance(step_index, bool) or not isinstance(step_index, int):
+        raise _unlike("a branch", data)
+    episode = created(data)
+    return Branch(episode["info"]["instance_id"], episode["info"]["task_id"], step_index)
 
 
 def _is_object(value: object) -> TypeGuard[JsonObject]:

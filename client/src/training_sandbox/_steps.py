@@ -51,6 +51,15 @@ class StepSequence:
         self._next = next_index
         self._unanswered = None
 
+    def require_answer(self) -> None:
+        """Make sure that the last action was answered, so that it is known what was executed.
+
+        Raises:
+            OutOfOrder: its answer is missing.
+        """
+        if self._unanswered is not None:
+            raise self._answer_missing()
+
     @contextmanager
     def sending(self, action: JsonObject) -> Generator[int]:
         """Yield the index to send the action under; note how that ended.
@@ -84,11 +93,14 @@ class StepSequence:
         if index is None:
             raise RuntimeError("the next step's index is not known yet")
         if self._unanswered is not None and self._unanswered != action:
-            error = OutOfOrder(
-                f"the answer of step {index} never arrived, so it is not known whether it was "
-                "executed: send the same action again to get its answer, or release the episode"
-            )
-            error.expected_step_index = index
-            raise error
+            raise self._answer_missing()
         self._unanswered = action
         return index
+
+    def _answer_missing(self) -> OutOfOrder:
+        error = OutOfOrder(
+            f"the answer of step {self._next} never arrived, so it is not known whether it was "
+            "executed: send the same action again to get its answer, or release the episode"
+        )
+        error.expected_step_index = self._next
+        return error

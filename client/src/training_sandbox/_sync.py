@@ -9,9 +9,9 @@ from training_sandbox._loop_thread import LoopThread
 from training_sandbox._sandbox import READY_SECONDS, REQUEST_SECONDS, AsyncTrainingSandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from training_sandbox._episode import AsyncEpisode
+    from training_sandbox._episode import AsyncEpisode, AsyncEpisodeGroup
     from training_sandbox._types import (
         Action,
         Created,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Overrides,
         ServerStatus,
         StepResult,
+        TrajectoryRecord,
     )
 
 
@@ -70,9 +71,42 @@ class Episode:
         """Return the reward as of the last step; see ``TrainingSandbox.evaluate``."""
         return self._loop.run(partial(self._episode.evaluate, sparse=sparse, params=params))
 
+    def fork(
+        self, n: int, *, reseed: bool = False, instance_ids: Sequence[str] | None = None
+    ) -> EpisodeGroup:
+        """Let new episodes go on from where this one stands; see ``AsyncEpisode.fork``."""
+
+        async def forked() -> AsyncEpisodeGroup:
+            return await self._episode.fork(n, reseed=reseed, instance_ids=instance_ids)
+
+        return EpisodeGroup(self._loop.run(forked), self._loop)
+
+    def trajectory(self) -> list[TrajectoryRecord]:
+        """Return what happened in the episode; see ``AsyncEpisode.trajectory``."""
+        return self._loop.run(self._episode.trajectory)
+
+    def trajectory_jsonl(self) -> str:
+        """Return the trajectory as JSON Lines, as the server wrote it."""
+        return self._loop.run(self._episode.trajectory_jsonl)
+
     def release(self) -> bool:
         """End the episode and free its slot; False when the server does not know it."""
         return self._loop.run(self._episode.release)
+
+
+class EpisodeGroup(list[Episode]):
+    """Episodes that were opened together. Leaving the ``with`` block releases them."""
+
+    def __init__(self, group: AsyncEpisodeGroup, loop: LoopThread) -> None:
+        super().__init__(Episode(episode, loop) for episode in group)
+        self._group = group
+        self._loop = loop
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._loop.run(partial(self._group.__aexit__, *exc_info))
 
 
 class TrainingSandbox:
@@ -241,6 +275,15 @@ class TrainingSandbox:
         """End an episode and free its slot; False when the server never had it."""
         return self._loop.run(partial(self._sandbox.release_instance, instance_id))
 
+    def prepare(
+        self,
+        task_ids: Sequence[str],
+        env_type: str | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> None:
+        """Announce tasks that will be played soon; see ``AsyncTrainingSandbox.prepare``."""
+        self._loop.run(partial(self._sandbox.prepare, task_ids, env_type, params))
+
     def status(self) -> ServerStatus:
         """Return the server's incarnation, phase, slots, and its task if it has one."""
         return self._loop.run(self._sandbox.status)
@@ -258,3 +301,20 @@ class TrainingSandbox:
             return await self._sandbox.episode(task_id, instance_id=instance_id, params=params)
 
         return Episode(self._loop.run(opened), self._loop)
+
+    def create_group(
+        self,
+        task_id: str,
+        n: int,
+        *,
+        instance_ids: Sequence[str] | None = None,
+        params: Mapping[str, object] | None = None,
+    ) -> EpisodeGroup:
+        """Open episodes of one task, all or none; see ``AsyncTrainingSandbox.create_group``."""
+
+        async def opened() -> AsyncEpisodeGroup:
+            return await self._sandbox.create_group(
+                task_id, n, instance_ids=instance_ids, params=params
+            )
+
+        return EpisodeGroup(self._loop.run(opened), self._loop)

@@ -19,6 +19,7 @@ from httpx_ws import AsyncWebSocketSession, HTTPXWSException, WebSocketUpgradeEr
 from wsproto.utilities import ProtocolError
 
 from training_sandbox._causes import root_cause
+from training_sandbox._direct import KEEPALIVE_SECONDS
 
 if TYPE_CHECKING:
     import ssl
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 SUBPROTOCOL = "v4.channel.k8s.io"
 OPEN_SECONDS = 20.0
-KEEPALIVE_SECONDS = 4.0
-"""Idle connections go before the server closes them on its side (after 5 s)."""
-
 _DATA, _ERROR = 0, 1
 _FRAME_BYTES = 1 << 18
 _ENDED = (

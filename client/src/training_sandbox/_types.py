@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 Action: TypeAlias = str | Mapping[str, object]
 """What an agent does: a message (``{"role": "assistant", "content": …}``) or its content alone."""
@@ -53,6 +53,58 @@ class Slots(TypedDict):
     used: int
 
 
+class TrajectoryStart(TypedDict):
+    """The first record of a trajectory. ``parent``: the episode that it was forked from."""
+
+    type: Literal["episode"]
+    environment: str
+    task_id: str
+    params: dict[str, object]
+    instance_id: str
+    incarnation: str
+    parent: NotRequired[str]
+    messages: list[Message]
+
+
+class TrajectoryStep(TypedDict):
+    """A step that was executed; ``seconds`` it took in the episode's process."""
+
+    type: Literal["step"]
+    index: int
+    action: Message
+    observation: Message
+    is_terminated: bool
+    seconds: float
+
+
+class TrajectoryEvaluation(TypedDict):
+    """A reward, as of so many ``steps``."""
+
+    type: Literal["evaluation"]
+    sparse: bool
+    reward: float
+    steps: int
+
+
+class TrajectoryFailure(TypedDict):
+    """What was answered to a call that failed or was refused."""
+
+    type: Literal["error"]
+    error: dict[str, object]
+
+
+class TrajectoryCut(TypedDict):
+    """The last record where the trajectory became longer than the server keeps."""
+
+    type: Literal["cut"]
+
+
+TrajectoryRecord: TypeAlias = (
+    TrajectoryStart | TrajectoryStep | TrajectoryEvaluation | TrajectoryFailure | TrajectoryCut
+)
+"""One line of a trajectory; ``type`` says which."""
+
+
 class TaskStatus(TypedDict):
     """The episode that a sandbox with a task was opened for."""
 
@@ -64,8 +116,28 @@ class TaskStatus(TypedDict):
     finished: bool
 
 
+class ConfinementStatus(TypedDict):
+    """What holds agent code back. ``missing``: a sentence for each protection that is not there."""
+
+    landlock_abi: int
+    seccomp: bool
+    fork_gate: bool
+    missing: list[str]
+
+
+class TemplatesStatus(TypedDict):
+    """Tasks that are kept open for episodes to be forked from."""
+
+    count: int
+    memory_bytes: int
+
+
 class ServerStatus(TypedDict):
-    """The answer of ``status``. ``idle_seconds``: since the last call of any episode ended."""
+    """The answer of ``status``.
+
+    ``idle_seconds``: since the last call of any episode ended. ``confinement`` is None while
+    the server boots.
+    """
 
     incarnation: str
     environment: str
@@ -73,6 +145,8 @@ class ServerStatus(TypedDict):
     slots: Slots
     idle_seconds: float
     task: TaskStatus | None
+    confinement: ConfinementStatus | None
+    templates: TemplatesStatus
     version: str
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class StubServer:
         self.incarnation = "pod-0"
         self.episodes: dict[str, StubEpisode] = {}
         self.requests: list[tuple[str, dict[str, object]]] = []
+        self.expected_incarnations: list[tuple[str, str | None]] = []
+        self.connections: set[tuple[str, int]] = set()
         self.slots = 256
         self._received: dict[str, threading.Event] = {}
         self._may_end = threading.Event()
@@ -96,8 +99,13 @@ class StubServer:
         if verb in ("healthz", "readyz"):
             return self.data({})
         body = await request.json()
+        expected = request.headers.get("X-Sandbox-Expect-Incarnation")
         self.requests.append((verb, body))
+        self.connections.add(tuple(request.client))
+        self.expected_incarnations.append((verb, expected))
         self._received.setdefault(verb, threading.Event()).set()
+        if expected not in (None, self.incarnation):
+            return self.error(410, "episode_lost")
         if faults := self._faults.get(verb):
             return faults.pop(0)(self)
         if verb == "get_info":
@@ -117,18 +125,66 @@ class StubServer:
 
     def _create(self, body: dict[str, object]) -> Response:
         name, task = body["instance_id"], body["task_id"]
+        arguments = {"task_id": task, "params": body["params"]}
+        refusal = self._admit([name], task, arguments, lambda: StubEpisode(arguments))
+        return refusal or self.data(self._begun(name))
+
+    async def _create_group(self, body: dict[str, object]) -> Response:
+        names, task = body["instance_ids"], body["task_id"]
+        arguments = {"task_id": task, "params": body["params"]}
+        refusal = self._admit(names, task, arguments, lambda: StubEpisode(arguments))
+        await asyncio.to_thread(self._may_end.wait)
+        return refusal or self.data({"episodes": [self._begun(name) for name in names]})
+
+    def _fork(self, body: dict[str, object]) -> Response:
+        parent, names = self.episodes.get(body["instance_id"]), body["instance_ids"]
+        if parent is None:
+            return self.error(404, "episode_not_found")
+        index, reseed = len(parent.executed), body["reseed"]
+        arguments = {**parent.arguments, "parent": body["instance_id"], "reseed": reseed}
+
+        def branch() -> StubEpisode:
+            return StubEpisode(arguments, [*parent.executed], [*parent.answers])
+
+        refusal = self._admit(names, parent.arguments["task_id"], arguments, branch)
+        begun = [self._begun(name, step_index=index) for name in names if not refusal]
+        return refusal or self.data({"episodes": begun})
+
+    def _admit(
+        self,
+        names: list[str],
+        task: object,
+        arguments: dict[str, object],
+        make: Callable[[], StubEpisode],
+    ) -> Response | None:
+        """Make all of the episodes, unless they are there; or none, and say why."""
         if not any(task in ids for ids in TASKS.values()):
             return self.error(404, "unknown_task")
-        arguments = {"task_id": task, "params": body["params"]}
-        existing = self.episodes.get(name)
-        if existing and existing.arguments != arguments:
+        existing = [self.episodes[name] for name in names if name in self.episodes]
+        if any(episode.arguments != arguments for episode in existing):
             return self.error(409, "episode_exists")
         if not existing:
-            if sum(not episode.released for episode in self.episodes.values()) >= self.slots:
+            used = sum(not episode.released for episode in self.episodes.values())
+            if used + len(names) > self.slots:
                 return self.error(429, "full", retry_after=0)
-            self.episodes[name] = StubEpisode(arguments)
-        info = {"instance_id": name, "task_id": task}
-        return self.data({"state": FIRST_MESSAGES, "info": info})
+            self.episodes |= {name: make() for name in names}
+        return None
+
+    def _begun(self, name: str, **branch: object) -> dict[str, object]:
+        info = {"instance_id": name, "task_id": self.episodes[name].arguments["task_id"], **branch}
+        return {"state": FIRST_MESSAGES, "info": info}
+
+    def _prepare(self, body: dict[str, object]) -> Response:
+        return self.data({"accepted": body["task_ids"]})
+
+    def _trajectory(self, body: dict[str, object]) -> Response:
+        episode = self.episodes.get(body["instance_id"])
+        if episode is None:
+            return self.error(404, "episode_not_found")
+        lines = [{"type": "episode", **episode.arguments}]
+        lines += [{"type": "step", "action": action} for action in episode.executed]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        return Response(text, media_type="application/x-ndjson")
 
     async def _step(self, body: dict[str, object]) -> Response:
         episode = self.episodes.get(body["instance_id"])

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,25 +19,6 @@ from training_sandbox_appworld.world.families import FAMILIES
 from training_sandbox_appworld.world.solutions import Solutions, load_solutions
 
 Generate = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def other_world(tmp_path_factory: pytest.TempPathFactory, generate: Generate) -> Path:
-    """A small world of another seed, which took the place of another and spared a file."""
-    root = tmp_path_factory.mktemp("other")
-    (root / "data").mkdir()
-    (root / "data" / "old").touch()
-    (root / "mine.txt").touch()
-    made = generate("--root", root, "--small", "--seed", 8, "--force")
-    assert made.returncode == 0, made.stderr
-    return root
-
-
-@pytest.fixture
-def other_zygote(other_world: Path) -> Iterator[Zygote]:
-    zygote = Zygote(other_world)
-    yield zygote
-    zygote.close()
 
 
 def test_a_small_world_has_a_task_of_each_family_in_each_split(
@@ -71,12 +52,12 @@ def test_what_a_killed_generation_left_is_no_obstacle(same_world: Path) -> None:
 
 
 def test_another_seed_gives_another_world_that_can_be_played(
-    world: Path, other_world: Path, other_zygote: Zygote, tmp_path: Path
+    world: Path, other_world: Path, other_zygote: Zygote
 ) -> None:
     solutions = load_solutions(other_world)
     assert not set(solutions) & set(load_solutions(world))
     task_id, of_task = next(iter(solutions.items()))
-    episode = other_zygote.open(tmp_path, task_id)
+    episode = other_zygote.open(task_id)
     episode.run(*of_task.right)
     assert episode.evaluate() == 1.0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from zygote import RemoteEpisode, RemoteError, Zygote
+from zygote import RemoteEpisode, Zygote
 
 from training_sandbox_appworld.world.solutions import Solutions
 
@@ -26,6 +26,23 @@ print(token)
 @pytest.fixture
 def task_id(task_of: TaskOf) -> str:
     return task_of("send_money", "train")
+
+
+@pytest.fixture
+def world_without_truth(world: Path, tmp_path: Path) -> Path:
+    root = tmp_path / "no-truth"
+    shutil.copytree(world, root, ignore=shutil.ignore_patterns("ground_truth", "solutions.json"))
+    return root
+
+
+def test_neither_the_zygote_nor_a_template_reads_a_ground_truth(
+    world_without_truth: Path, solutions: dict[str, Solutions], task_id: str
+) -> None:
+    zygote = Zygote(world_without_truth)
+    episode = zygote.template(task_id).open(task_id)
+    episode.run(*solutions[task_id].right)
+    assert episode.terminated
+    zygote.close()
 
 
 def test_the_zygote_has_one_thread_and_no_open_database(zygote: Zygote) -> None:
@@ -67,70 +84,35 @@ def test_what_code_patches_does_not_reach_the_next_episode(
     assert "True" in open_episode(task_id).run("print(calendar.isleap(2024))")[0]
 
 
-def test_an_episode_writes_only_in_its_directory(
-    open_episode: Open, solutions: dict[str, Solutions], world: Path, task_id: str, tmp_path: Path
+@pytest.fixture
+def watched_zygote(world: Path, tmp_path: Path) -> Iterator[Zygote]:
+    """A zygote for which every place where files are put is in one directory."""
+    places = {name: tmp_path / name for name in ("HOME", "TMPDIR", "IPYTHONDIR", "cwd")}
+    for place in places.values():
+        place.mkdir()
+    environ = {name: str(place) for name, place in places.items()}
+    zygote = Zygote(world, command=["env", "-C", environ["cwd"]], environ=environ)
+    yield zygote
+    zygote.close()
+
+
+def test_no_file_appears_anywhere(
+    watched_zygote: Zygote,
+    solutions: dict[str, Solutions],
+    world: Path,
+    task_id: str,
+    tmp_path: Path,
 ) -> None:
-    before = _digest(world)
-    home = tmp_path / "home"
-    home.mkdir()
-    episode = open_episode(task_id, environ={"HOME": str(home)})
-    episode.run(*solutions[task_id].right)
-    assert episode.evaluate() == 1.0
-    assert _digest(world) == before
-    assert list(home.iterdir()) == []
-
-
-def test_a_directory_may_have_any_name(
-    zygote: Zygote, solutions: dict[str, Solutions], task_id: str, tmp_path: Path
-) -> None:
-    directory = tmp_path / "a memory of:memory:"
-    directory.mkdir()
-    episode = zygote.open(directory, task_id)
-    episode.run(*solutions[task_id].right)
-    assert episode.evaluate() == 1.0
-
-
-def test_an_evaluation_that_the_episode_brings_is_not_used(
-    open_episode: Open, task_id: str
-) -> None:
-    episode = open_episode(task_id)
-    episode.run("print('nothing')")
-    cheat = "def evaluate(test, **_):\n    with test('cheated'): pass\n"
-    (episode.directory / "evaluation.py").write_text(cheat)
-    assert episode.evaluate() < 1.0
-
-
-def test_saved_sql_that_is_no_change_of_rows_is_not_executed(
-    open_episode: Open, task_id: str, tmp_path: Path
-) -> None:
-    episode = open_episode(task_id)
-    stolen = tmp_path / "stolen.db"
-    with (episode.directory / "tasks" / task_id / "dbs" / "venmo.jsonl").open("a") as changes:
-        changes.write(f"[\"ATTACH DATABASE '{stolen}' AS stolen\", [], false]\n")
-    with pytest.raises(RemoteError, match=r"StateTampered: venmo\.jsonl"):
-        episode.evaluate()
-    assert not stolen.exists()
-
-
-@pytest.mark.parametrize("line", ["not json", "[]", "{}", "[1, [], false]", '["", [], false]'])
-def test_a_saved_state_of_a_wrong_form_is_refused(
-    open_episode: Open, task_id: str, line: str
-) -> None:
-    episode = open_episode(task_id)
-    (episode.directory / "tasks" / task_id / "dbs" / "venmo.jsonl").write_text(line)
-    with pytest.raises(RemoteError, match="StateTampered"):
-        episode.evaluate()
-
-
-def test_a_saved_state_that_points_elsewhere_is_refused(
-    open_episode: Open, task_id: str, world: Path
-) -> None:
-    episode = open_episode(task_id)
-    changes = episode.directory / "tasks" / task_id / "dbs" / "venmo.jsonl"
-    changes.unlink()
-    changes.symlink_to(world / "solutions.json")
-    with pytest.raises(RemoteError, match="StateTampered"):
-        episode.evaluate()
+    before = _digest(world), _digest(tmp_path)
+    episode = watched_zygote.open(task_id, jailed=False)
+    episode.run("1 / 0", "import pprint", *solutions[task_id].right)
+    state = episode.save()
+    assert watched_zygote.evaluate(task_id, state, jailed=False) == 1.0
+    template = watched_zygote.template(task_id)
+    template.open(task_id, jailed=False).run(*solutions[task_id].right)
+    assert template.evaluate(task_id, state, jailed=False) == 1.0
+    assert (_digest(world), _digest(tmp_path)) == before
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.fixture
@@ -148,11 +130,9 @@ def read_only_zygote(world: Path, tmp_path: Path) -> Iterator[Zygote]:
 
 
 def test_a_world_on_a_read_only_mount_is_played(
-    read_only_zygote: Zygote, solutions: dict[str, Solutions], task_id: str, tmp_path: Path
+    read_only_zygote: Zygote, solutions: dict[str, Solutions], task_id: str
 ) -> None:
-    directory = tmp_path / "episode"
-    directory.mkdir()
-    episode = read_only_zygote.open(directory, task_id)
+    episode = read_only_zygote.open(task_id)
     episode.run(*solutions[task_id].right)
     assert episode.evaluate() == 1.0
 

@@ -1,10 +1,14 @@
 """What agent code does to its process does not reach the server, the log or other episodes."""
 
 import json
-from pathlib import Path
 
 import psutil
 import pytest
+
+
+def frame(content: dict[str, object]) -> str:
+    text = json.dumps(content)
+    return f"\u0000\u0000\u0000{chr(len(text))}{text}"
 
 
 def test_output_to_the_standard_descriptors_reaches_nobody(server, episode):
@@ -22,26 +26,57 @@ def test_what_utf8_cannot_carry_is_replaced(server, episode):
     assert server.observe(episode, "surrogate") == "?"
 
 
-@pytest.mark.parametrize("spawn", ["spawn", "spawn-daemon"])
-@pytest.mark.parametrize("end", ["release", "done", "die 0", "kill 9"])
-def test_processes_that_agent_code_started_end_with_the_episode(
-    server, episode, wait_until, spawn, end
+def test_what_utf8_cannot_carry_is_replaced_in_the_trajectory_too(server, episode):
+    server.observe(episode, "surrogate")
+    (_, step) = server.trajectory(episode)
+    assert step["observation"]["content"] == "?"
+
+
+def test_a_cut_observation_is_said_to_be_cut(server, episode):
+    whole, cut = (server.act(episode, f"say {size}").json()["data"] for size in (10, 5_000_000))
+    assert "truncated" not in whole["info"]
+    assert cut["info"]["truncated"] is True
+
+
+def test_agent_code_can_start_no_process(server, episode):
+    processes = len(server.descendants())
+    assert server.observe(episode, "spawn 3600") == "PermissionError"
+    assert server.observe(episode, "fork 3600") == "PermissionError"
+    assert len(server.descendants()) == processes
+
+
+def test_agent_code_can_write_no_file(server, episode, tmp_path):
+    assert server.observe(episode, f"write {tmp_path}/notes.txt") == "PermissionError"
+    assert not list(tmp_path.iterdir())
+
+
+def test_agent_code_that_takes_too_much_memory_is_told_so_and_goes_on(server, episode):
+    assert server.observe(episode, "hoard 4000") == "MemoryError"
+    assert server.observe(episode, "add 1") == "1"
+
+
+@pytest.mark.parametrize("spawn", ["spawn", "spawn-daemon", "fork"])
+@pytest.mark.parametrize("end", ["release", "done", "die 0", "crash"])
+def test_processes_that_agent_code_started_unjailed_end_with_the_episode(
+    unjailed, wait_until, spawn, end
 ):
-    grandchild = int(server.observe(episode, f"{spawn} 3600"))
+    episode = unjailed.create()
+    grandchild = int(unjailed.observe(episode, f"{spawn} 3600"))
     assert psutil.pid_exists(grandchild)
     if end == "release":
-        server.post("release", instance_id=episode)
+        unjailed.post("release", instance_id=episode)
     else:
-        server.act(episode, end)
+        unjailed.act(episode, end)
     wait_until(lambda: not psutil.pid_exists(grandchild))
+    unjailed.post("release", instance_id=episode)
 
 
-def test_processes_of_other_episodes_are_not_touched(server, episode):
-    other = server.create()
-    grandchild = int(server.observe(other, "spawn-daemon 3600"))
-    server.act(episode, "kill 9")
+def test_processes_of_other_episodes_are_not_touched(unjailed):
+    dying, other = unjailed.create(), unjailed.create()
+    grandchild = int(unjailed.observe(other, "spawn-daemon 3600"))
+    unjailed.act(dying, "crash")
     assert psutil.pid_exists(grandchild)
-    server.post("release", instance_id=other)
+    unjailed.post("release", instance_id=other)
 
 
 def test_a_process_has_no_descriptors_of_the_server_or_of_other_episodes(server, episode):
@@ -59,6 +94,16 @@ def test_a_process_has_no_descriptors_of_the_server_or_of_other_episodes(server,
         "\u0000\u0000\u0000\u0002[]",
         "\u007f\u007f\u007f\u007f",
         "\u0000\u0000\u0000\u0011" + json.dumps({"kind": "reward"}),
+        frame({"kind": "observation", "index": 0, "terminated": True, "truncated": False}),
+        frame(
+            {
+                "kind": "observation",
+                "index": 0,
+                "message": {"role": 1},
+                "terminated": True,
+                "truncated": False,
+            }
+        ),
     ],
 )
 def test_what_agent_code_writes_into_its_channel_is_never_taken_for_an_answer(
@@ -68,17 +113,3 @@ def test_what_agent_code_writes_into_its_channel_is_never_taken_for_an_answer(
     assert response.json()["error"]["type"] == "episode_lost"
     assert server.post("create", task_id="count-to-3", instance_id="after").status_code == 200
     server.post("release", instance_id="after")
-
-
-def test_files_written_without_a_path_go_with_the_episode(server, episode):
-    written = Path(server.observe(episode, "write notes.txt"))
-    assert written.exists()
-    server.post("release", instance_id=episode)
-    assert not written.exists()
-
-
-def test_a_directory_that_agent_code_locked_is_removed(server, episode):
-    directory = Path(server.observe(episode, "where"))
-    server.act(episode, "lock hidden")
-    server.post("release", instance_id=episode)
-    assert not directory.exists()

@@ -26,6 +26,10 @@ class World:
     def tasks(self, split: str) -> list[str]:
         return [task for task, known in self.solutions.items() if known["split"] == split]
 
+    def actions(self, task: str, which: str) -> list[str]:
+        """What plays a task; `which`: right or wrong."""
+        return [f"```python\n{code}\n```" for code in self.solutions[task][which]]
+
 
 @pytest.fixture(scope="module")
 def python() -> str:
@@ -81,13 +85,14 @@ class Rollout:
     def __init__(self, server, task_id: str, actions: list[str]) -> None:
         episode = server.create(task_id, env_type="appworld")
         steps = [
-            server.act(episode, f"```python\n{code}\n```", step_index=index).json()["data"]
-            for index, code in enumerate(actions)
+            server.act(episode, action, step_index=index).json()["data"]
+            for index, action in enumerate(actions)
         ]
         self.terminated = [step["is_terminated"] for step in steps]
         self.reward = steps[-1]["reward"]
         self.evaluated = server.data("evaluate", instance_id=episode)
         self.sparse = server.data("evaluate", instance_id=episode, params={"sparse": True})
+        self.recorded = server.trajectory(episode)[1:]
         assert server.post("release", instance_id=episode).json()["success"] is True
 
 
@@ -96,7 +101,7 @@ def play(server, world: World, split: str, which: str) -> list[Rollout]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(
             pool.map(
-                lambda task: Rollout(server, task, world.solutions[task][which]), world.tasks(split)
+                lambda task: Rollout(server, task, world.actions(task, which)), world.tasks(split)
             )
         )
 
@@ -125,7 +130,33 @@ def test_wrong_solutions_played_at_once_do_not(server, world):
 
 def test_nothing_is_left_of_played_episodes(server, wait_until):
     assert server.used_slots() == 0
-    wait_until(lambda: len(server.descendants()) == 1)
+    wait_until(lambda: server.processes_of_episodes() == 0)
+
+
+@pytest.mark.parametrize("which", ["right", "wrong"])
+def test_a_trajectory_played_again_gives_the_same_observations_and_rewards(server, world, which):
+    def replay(task: str) -> None:
+        played = Rollout(server, task, world.actions(task, which))
+        steps = [line for line in played.recorded if line["type"] == "step"]
+        again = Rollout(server, task, [step["action"]["content"] for step in steps])
+        for line in (*played.recorded, *again.recorded):
+            line.pop("seconds", None)
+        assert again.recorded == played.recorded
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(replay, world.solutions))
+
+
+def test_branches_of_a_running_episode_solve_its_task_each(server, world):
+    task = world.tasks("train")[0]
+    *beginning, end = world.actions(task, "right")
+    episode = server.create(task, env_type="appworld")
+    for action in beginning:
+        server.act(episode, action)
+    branches = server.data("fork", instance_id=episode, n=2)["episodes"]
+    for branch in (*(made["info"]["instance_id"] for made in branches), episode):
+        assert server.act(branch, end).json()["data"]["reward"] == 1.0
+        server.post("release", instance_id=branch)
 
 
 def test_an_error_of_agent_code_is_an_observation(server, world):

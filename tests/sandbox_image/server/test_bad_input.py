@@ -9,7 +9,10 @@ LARGE = "x" * (10 * 1024 * 1024)
 
 def refusal(response) -> tuple[int, str]:
     body = response.json()
+    assert set(body) == {"success", "detail", "error"}
     assert body["success"] is False
+    assert body["error"]["incarnation"] == response.headers["x-sandbox-incarnation"]
+    assert "reward" not in body["error"]
     assert "Traceback" not in response.text
     assert body["detail"].strip()
     return response.status_code, body["error"]["type"]

@@ -1,13 +1,16 @@
 """How episodes end, what their callers are told, and that nothing is left of them."""
 
 import signal
-from pathlib import Path
 
 import psutil
 import pytest
 
 
 def error(response) -> tuple[int, str]:
+    """The status and type of an error, which says nothing that could pass for a reward."""
+    body = response.json()
+    assert set(body) == {"success", "detail", "error"}
+    assert set(body["error"]) <= {"type", "incarnation", "expected_step_index", "field"}
     assert "Traceback" not in response.text
     return response.status_code, response.json()["error"]["type"]
 
@@ -61,7 +64,7 @@ def test_a_step_that_waits_behind_one_past_its_deadline_is_told_that_all_is_lost
 def test_a_task_that_takes_too_long_to_open_is_killed_and_leaves_nothing(impatient, wait_until):
     assert error(impatient.post("create", task_id="slow")) == (504, "step_deadline")
     assert impatient.used_slots() == 0
-    assert len(impatient.descendants()) == 1
+    assert impatient.processes_of_episodes() == 0
 
 
 def test_an_evaluation_past_its_deadline_fails_and_the_episode_goes_on(impatient):
@@ -82,29 +85,32 @@ def test_a_failed_evaluation_is_an_error_never_a_number(server, episode, spoilt)
     assert error(last) == (500, "evaluation_failed")
 
 
-def test_a_last_step_whose_evaluation_failed_can_be_asked_for_again(server, episode):
-    directory = Path(server.observe(episode, "where"))
-    server.act(episode, "spoil nan")
-    assert error(server.act(episode, "done", step_index=2)) == (500, "evaluation_failed")
-    (directory / "total").write_text("5")
-    data = server.act(episode, "done", step_index=2).json()["data"]
+def test_a_last_step_whose_evaluation_failed_can_be_asked_for_again(start, tmp_path):
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    server = start(COUNTER_TRUTH=str(truth))
+    episode = server.create()
+    server.act(episode, "spoil total")
+    assert error(server.act(episode, "done", step_index=1)) == (500, "evaluation_failed")
+    (truth / "total").write_text("5")
+    data = server.act(episode, "done", step_index=1).json()["data"]
     assert (data["is_terminated"], data["reward"]) == (True, 0.5)
 
 
-@pytest.mark.parametrize("action", ["die 0", "die 7", "kill 9", "kill 11", "close-descriptors 0"])
+@pytest.mark.parametrize("action", ["die 0", "die 7", "crash", "close-descriptors 0"])
 def test_an_episode_whose_process_ends_in_a_step_is_lost(server, episode, action):
     before = server.used_slots()
-    directory = server.observe(episode, "where")
+    player = int(server.observe(episode, "pid"))
     assert error(server.act(episode, action)) == (410, "episode_lost")
     assert error(server.act(episode, "add 1")) == (410, "episode_lost")
     assert server.used_slots() == before - 1
-    assert not Path(directory).exists()
+    assert not psutil.pid_exists(player)
 
 
 def test_the_log_says_how_an_episodes_process_ended(server, episode):
-    server.act(episode, "kill 9")
+    server.act(episode, "crash")
     (line,) = [line for line in server.lines if f"episode={episode} state=lost" in line]
-    assert "SIGKILL" in line
+    assert "SIGSEGV" in line
 
 
 def test_an_episode_whose_process_is_killed_between_steps_is_lost(server, episode, wait_until):
@@ -127,11 +133,12 @@ def test_an_exception_of_the_environment_is_told_in_the_log_not_to_the_caller(
 
 
 @pytest.mark.parametrize("task_id", ["broken", "dying"])
-def test_a_task_that_cannot_be_opened_leaves_no_process_directory_or_slot(server, task_id):
-    slots, processes = server.used_slots(), len(server.descendants())
+def test_a_task_that_cannot_be_opened_leaves_no_process_or_slot(server, wait_until, task_id):
+    slots, processes = server.used_slots(), server.processes_of_episodes()
     response = server.post("create", task_id=task_id, instance_id="half-way")
     assert error(response) == (500, "internal")
-    assert (server.used_slots(), len(server.descendants())) == (slots, processes)
+    assert server.used_slots() == slots
+    wait_until(lambda: server.processes_of_episodes() == processes)
     assert error(server.act("half-way", "add 1")) == (404, "episode_not_found")
 
 

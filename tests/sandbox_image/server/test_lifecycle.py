@@ -86,13 +86,26 @@ def test_a_step_that_outlasts_the_drain_is_cut_off(start, in_background, wait_un
 @pytest.mark.parametrize("victim", ["server", "zygote"])
 def test_no_process_is_left_when_one_is_killed(start, wait_until, victim):
     server = start()
-    for spawn in ("spawn", "spawn-daemon"):
-        server.observe(server.create(), f"{spawn} 3600")
+    group = server.data("create_group", task_id="count-to-3", n=2, instance_id="a")["episodes"]
+    server.data("fork", instance_id=group[0]["info"]["instance_id"], n=2)
+    server.create("count-to-10")
     processes = server.descendants()
-    assert len(processes) == 5
+    assert server.processes_of_episodes() == 5
     (server.process if victim == "server" else server.zygote()).kill()
     wait_until(lambda: not any(process.is_running() for process in processes))
     assert server.wait_for_exit() == (-signal.SIGKILL if victim == "server" else 70)
+
+
+@pytest.mark.parametrize("victim", ["server", "zygote"])
+def test_nothing_that_agent_code_started_unjailed_is_left_when_one_is_killed(
+    start, wait_until, victim
+):
+    server = start(SANDBOX_JAIL="off")
+    for spawn in ("spawn", "spawn-daemon"):
+        server.observe(server.create(), f"{spawn} 3600")
+    processes = server.descendants()
+    (server.process if victim == "server" else server.zygote()).kill()
+    wait_until(lambda: not any(process.is_running() for process in processes))
 
 
 def test_a_step_is_told_that_it_was_lost_when_the_zygote_dies(start, in_background, wait_until):
@@ -121,14 +134,16 @@ def test_outside_a_pod_incarnations_of_different_servers_differ(server, start):
     assert other.status()["incarnation"] != server.status()["incarnation"]
 
 
-def test_what_a_killed_incarnation_left_is_removed_by_the_next(start, tmp_path):
+def test_what_a_killed_incarnation_left_is_removed_by_the_next(start, tmp_path, wait_until):
     server = start()
-    server.create()
+    server.act(server.create(), "say 500000")
+    trajectories = tmp_path / "state" / "trajectories"
+    wait_until(lambda: list(trajectories.iterdir()))
     server.process.kill()
     server.wait_for_exit()
-    assert list((tmp_path / "state" / "episodes").iterdir())
+    assert list(trajectories.iterdir())
     start()
-    assert not list((tmp_path / "state" / "episodes").iterdir())
+    assert not list(trajectories.iterdir())
 
 
 def test_an_episode_of_a_former_incarnation_is_not_found(start):
@@ -137,6 +152,35 @@ def test_an_episode_of_a_former_incarnation_is_not_found(start):
     terminate(server)
     server.wait_for_exit()
     assert start().act(episode, "add 1").json()["error"]["type"] == "episode_not_found"
+
+
+@pytest.mark.parametrize("verb", ["step", "evaluate", "release", "trajectory", "fork", "create"])
+def test_a_call_that_means_another_incarnation_is_told_that_all_is_lost(server, episode, verb):
+    body = {"instance_id": episode, "task_id": "count-to-10", "n": 1, "incarnation": "former-0"}
+    response = server.post(verb, **body)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (410, "episode_lost")
+    assert error["incarnation"] == server.status()["incarnation"]
+    assert server.observe(episode, "add 1") == "1"
+
+
+def test_the_incarnation_that_is_meant_may_be_said_in_a_header(server, episode):
+    current = server.status()["incarnation"]
+    for expected, status in ((current, 200), ("former-0", 410)):
+        headers = {"x-sandbox-expect-incarnation": expected}
+        body = {"instance_id": episode}
+        assert server.http.post("/evaluate", json=body, headers=headers).status_code == status
+
+
+def test_a_call_that_means_this_incarnation_is_served(server, episode):
+    incarnation = server.status()["incarnation"]
+    assert server.observe(episode, "add 1", incarnation=incarnation) == "1"
+
+
+def test_a_booting_server_says_at_once_that_a_former_incarnation_is_lost(launch):
+    server = launch(COUNTER_PRELOAD_SECONDS="600")
+    response = server.post("step", instance_id="a", incarnation="former-0")
+    assert response.json()["error"]["type"] == "episode_lost"
 
 
 def test_two_servers_do_not_share_a_state_directory(start, launch):
@@ -217,7 +261,31 @@ def test_idle_time_counts_from_the_last_call_of_an_episode_verb(start, wait_unti
     assert server.status()["idle_seconds"] < before + 2
 
 
-def test_episodes_are_processes_of_their_own_session(server, episode):
-    player = int(server.observe(episode, "pid"))
-    assert psutil.Process(player).ppid() == server.zygote().pid
-    assert player != server.zygote().pid
+def test_an_episode_is_a_process_of_its_own_below_the_zygote(server, episode):
+    player = psutil.Process(int(server.observe(episode, "pid")))
+    assert server.zygote() in player.parents()
+
+
+@pytest.fixture
+def old_kernel(counter_environ, tmp_path) -> dict[str, str]:
+    """What makes a server believe that its kernel lacks something."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from training_sandbox_worker import jail\n"
+        "missing = ('there is no Landlock',)\n"
+        "found = jail.Confinement(landlock_abi=0, seccomp=True, fork_gate=True, missing=missing)\n"
+        "jail.probe = lambda: found\n"
+    )
+    return {"PYTHONPATH": f"{tmp_path}:{counter_environ['PYTHONPATH']}"}
+
+
+def test_a_strict_server_does_not_start_where_a_protection_is_missing(launch, old_kernel):
+    server = launch(**old_kernel, SANDBOX_STRICT="1")
+    assert server.wait_for_exit() == 64
+    assert last_words(server)["reason"] == "NotConfined"
+    assert "there is no Landlock" in last_words(server)["message"]
+
+
+def test_a_server_that_is_not_strict_does_without_and_says_so(start, old_kernel):
+    server = start(**old_kernel)
+    assert server.status()["confinement"]["missing"] == ["there is no Landlock"]
+    assert server.observe(server.create(), "add 1") == "1"

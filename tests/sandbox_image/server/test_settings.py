@@ -1,5 +1,6 @@
 import pytest
 
+from training_sandbox_server import memory
 from training_sandbox_server.settings import InvalidSettingsError, Settings, describe, load
 
 
@@ -14,6 +15,9 @@ def test_the_defaults_are_those_of_a_pod():
     assert (settings.environment, settings.host, settings.port) == ("appworld", "0.0.0.0", 8000)
     assert (settings.slots, settings.step_timeout_seconds) == (16, 100)
     assert (settings.episode_idle_seconds, settings.drain_seconds) == (300, 20)
+    assert settings.episode_memory_mb == 1024
+    assert settings.templates_bytes == memory.total_bytes() // 4
+    assert (settings.trajectory_max_mb, settings.strict) == (64, False)
 
 
 def test_an_empty_variable_is_not_set(monkeypatch):
@@ -43,6 +47,11 @@ def test_a_bound_tasks_params_are_a_json_object(monkeypatch):
         ("PARAMS", "[]"),
         ("PARAMS", "not json"),
         ("EPISODE_ID", "a/b"),
+        ("JAIL", "maybe"),
+        ("STRICT", "maybe"),
+        ("EPISODE_MEMORY_MB", "0"),
+        ("TEMPLATES_MEMORY_MB", "-1"),
+        ("TRAJECTORY_MAX_MB", "much"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(monkeypatch, name, value):
@@ -71,6 +80,19 @@ def test_a_bound_task_has_a_task_and_an_episode(monkeypatch, name):
 def test_params_need_a_bound_task(monkeypatch):
     monkeypatch.setenv("SANDBOX_PARAMS", "{}")
     with pytest.raises(InvalidSettingsError, match="SANDBOX_TASK_ID is not set"):
+        load()
+
+
+def test_agent_code_is_confined_unless_that_is_switched_off(monkeypatch):
+    assert load().jailed
+    monkeypatch.setenv("SANDBOX_JAIL", "off")
+    assert not load().jailed
+
+
+def test_strictness_needs_the_jail(monkeypatch):
+    monkeypatch.setenv("SANDBOX_STRICT", "1")
+    monkeypatch.setenv("SANDBOX_JAIL", "off")
+    with pytest.raises(InvalidSettingsError, match="SANDBOX_STRICT refuses SANDBOX_JAIL=off"):
         load()
 
 

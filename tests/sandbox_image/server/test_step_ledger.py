@@ -22,7 +22,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """What a server does with a step; returns its answer."""
         step = self.ledger.repeated(index, action)
         if step is None:
-            step = ExecutedStep(action, {"content": str(len(self.executed))}, terminated=False)
+            observation = {"content": str(len(self.executed))}
+            step = ExecutedStep(action, observation, truncated=False, terminated=False)
             self.ledger.record(step)
             self.executed.append(step)
         return step
@@ -54,6 +55,35 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_count_is_the_number_of_executions(self):
         assert self.ledger.executed == len(self.executed)
+
+
+def step(*, terminated: bool) -> ExecutedStep:
+    return ExecutedStep(b"action", {}, truncated=False, terminated=terminated)
+
+
+def test_rewards_are_those_since_the_last_step():
+    ledger = StepLedger(rewards={False: 0.5})
+    ledger.record(step(terminated=False))
+    assert ledger.rewards == {}
+
+
+@pytest.mark.parametrize(("terminated", "final"), [(True, 0.5), (False, None)])
+def test_a_reward_is_final_when_the_task_is_over(terminated, final):
+    ledger = StepLedger()
+    ledger.record(step(terminated=terminated))
+    assert ledger.final_reward is None
+    ledger.rewards |= {False: 0.5, True: 0.0}
+    assert ledger.final_reward == final
+
+
+def test_a_copy_goes_its_own_way():
+    ledger = StepLedger()
+    ledger.record(step(terminated=False))
+    copy = ledger.copy()
+    assert copy.repeated(0, b"action") is ledger.last
+    copy.record(step(terminated=False))
+    copy.rewards[False] = 1.0
+    assert (ledger.executed, ledger.rewards) == (1, {})
 
 
 TestLedger = LedgerMachine.TestCase

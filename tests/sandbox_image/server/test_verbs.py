@@ -1,7 +1,6 @@
 """The verbs when nothing goes wrong."""
 
-from pathlib import Path
-
+import psutil
 import pytest
 
 
@@ -21,7 +20,11 @@ def test_create_answers_a_system_and_a_user_message_and_the_episodes_id(server):
             {"role": "system", "content": "Count."},
             {"role": "user", "content": "Count to 3."},
         ],
-        "info": {"instance_id": "a.client-made:ID_1", "task_id": "count-to-3"},
+        "info": {
+            "instance_id": "a.client-made:ID_1",
+            "task_id": "count-to-3",
+            "incarnation": server.status()["incarnation"],
+        },
     }
 
 
@@ -39,7 +42,7 @@ def test_a_step_answers_one_message_and_no_reward(server, episode):
             "state": [{"role": "user", "content": "4"}],
             "reward": 0.0,
             "is_terminated": False,
-            "info": {},
+            "info": {"incarnation": server.status()["incarnation"]},
         },
     }
 
@@ -87,14 +90,14 @@ def test_the_tools_are_described_for_an_episode_and_without_one(server, episode)
     assert described == server.data("get_info") == "add N: add N to the total. done: end the task."
 
 
-def test_released_slots_are_free_and_directories_gone(server):
+def test_released_slots_are_free_and_processes_gone(server):
     before = server.used_slots()
     episode = server.create()
     assert server.used_slots() == before + 1
-    directory = server.observe(episode, "where")
+    player = int(server.observe(episode, "pid"))
     assert server.post("release", instance_id=episode).json() == {"success": True, "data": None}
     assert server.used_slots() == before
-    assert not Path(directory).exists()
+    assert not psutil.pid_exists(player)
 
 
 def test_release_may_be_repeated(server):
@@ -115,11 +118,21 @@ def test_an_id_may_be_used_again_after_its_episode_is_over(server, episode):
     assert server.observe(episode, "add 1") == "1"
 
 
-def test_the_environment_closes_a_released_episode(server, tmp_path):
+def test_the_environment_closes_a_released_episode(unjailed, tmp_path):
     mark = tmp_path / "closed"
-    episode = server.create(params={"mark_on_close": str(mark)})
-    server.post("release", instance_id=episode)
-    assert mark.read_text() == episode
+    episode = unjailed.create(params={"mark_on_close": str(mark)})
+    unjailed.post("release", instance_id=episode)
+    assert mark.read_text() == "count-to-10"
+
+
+def test_status_tells_what_confines_agent_code_and_what_the_templates_take(server):
+    status = server.status()
+    assert set(status["confinement"]) == {"landlock_abi", "seccomp", "fork_gate", "missing"}
+    assert set(status["templates"]) == {"count", "memory_bytes"}
+
+
+def test_status_says_that_the_jail_is_off(unjailed):
+    assert unjailed.status()["confinement"]["missing"] == ["the jail is switched off"]
 
 
 def test_status_tells_the_incarnation_the_slots_and_the_version(server):

@@ -115,3 +115,20 @@ def test_the_bytes_are_a_big_endian_length_and_json():
     content = wire.encode({"kind": "ping"})
     assert content[:4] == (len(content) - 4).to_bytes(4, "big")
     assert json.loads(content[4:]) == {"kind": "ping"}
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(constant):
+    with pytest.raises(wire.WireError, match=constant):
+        wire.decode(b'{"kind": "reward", "reward": ' + constant.encode() + b"}")
+
+
+@given(st.binary())
+def test_bytes_survive_as_a_field(content):
+    assert wire.content({"kind": "saved", "state": wire.text(content)}, "state") == content
+
+
+@pytest.mark.parametrize("state", ["not base64!", 3, None])
+def test_a_field_that_carries_no_bytes_is_refused(state):
+    with pytest.raises(wire.WireError, match="state"):
+        wire.content({"kind": "saved", "state": state}, "state")

@@ -1,65 +1,134 @@
 """The HTTP routes; each is a call of a verb and the shape of its answer."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response, StreamingResponse
 
 from training_sandbox_server import __version__
-from training_sandbox_server.errors import InternalError, InvalidRequestError, SandboxError
+from training_sandbox_server.episode import Episode
+from training_sandbox_server.error_answers import ErrorAnswers
 from training_sandbox_server.gateway import Gateway
 from training_sandbox_server.incarnation import Incarnation
+from training_sandbox_server.metrics import CONTENT_TYPE
 from training_sandbox_server.protocol import (
+    Accepted,
     Answer,
+    Branches,
     Created,
+    ForkRequest,
+    Group,
+    GroupRequest,
+    PrepareRequest,
     Released,
     Status,
     Stepped,
     VerbRequest,
 )
-from training_sandbox_server.strict_json import parse, respond
-
-
-class StrictRequest(Request):
-    """A request whose JSON is standard JSON."""
-
-    async def json(self) -> object:  # noqa: D102 (Starlette's own)
-        return parse(await self.body())
-
-
-class StrictRoute(APIRoute):
-    """A route of strict requests."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102 (FastAPI's own)
-        handle = super().get_route_handler()
-
-        async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
-
-        return handle_strictly
+from training_sandbox_server.strict_json import respond
+from training_sandbox_server.verb_route import VerbRoute
 
 
 def create_app(incarnation: Incarnation) -> Gateway:
     """The application that serves an incarnation."""
+    errors = ErrorAnswers(incarnation.name, incarnation.metrics)
     app = FastAPI(
         title="Training Sandbox",
         version=__version__,
         redirect_slashes=False,
         redoc_url=None,
-        exception_handlers={
-            SandboxError: _answer_error,
-            RequestValidationError: _answer_invalid,
-            HTTPException: _answer_http_error,
-            Exception: _answer_unexpected,
-        },
+        exception_handlers=errors.handlers,
     )
+    # They are looked through in this order.
+    app.include_router(_playing(incarnation))
+    app.include_router(_several(incarnation))
+    app.include_router(_looking(incarnation))
     app.include_router(_probes(incarnation))
-    app.include_router(_verbs(incarnation))
-    return Gateway(app, incarnation.name)
+    return Gateway(app, incarnation.name, errors)
+
+
+def _playing(incarnation: Incarnation) -> APIRouter:
+    router = APIRouter(route_class=VerbRoute)
+
+    @router.post("/step", response_model=Answer[Stepped])
+    async def step(request: VerbRequest) -> Response:
+        """Execute one action (`messages`) in the episode `instance_id`.
+
+        `reward` is 0.0 until the step that ends the task, which carries the evaluation's.
+        """
+        executed, reward = await incarnation.admitting_verbs(request).step(request)
+        truncated = {"truncated": True} if executed.truncated else {}
+        return _success(
+            {
+                "state": [executed.message],
+                "reward": reward,
+                "is_terminated": executed.terminated,
+                "info": {"incarnation": incarnation.name, **truncated},
+            }
+        )
+
+    @router.post("/create", response_model=Answer[Created])
+    async def create(request: VerbRequest) -> Response:
+        """Start an episode of `task_id`; the same again is answered again."""
+        episode = await incarnation.admitting_verbs(request).create(request)
+        return _success(_begun(episode, incarnation.name))
+
+    @router.post("/evaluate", response_model=Answer[float])
+    async def evaluate(request: VerbRequest) -> Response:
+        """Score what the episode `instance_id` achieved; `params.sparse`: all or nothing."""
+        return _success(await incarnation.verbs(request).evaluate(request))
+
+    @router.post("/release", response_model=Released)
+    async def release(request: VerbRequest) -> Response:
+        """End the episode `instance_id`, whatever it is doing."""
+        released = await incarnation.verbs(request).release(request)
+        return respond({"success": released, "data": None})
+
+    return router
+
+
+def _several(incarnation: Incarnation) -> APIRouter:
+    router = APIRouter(route_class=VerbRoute)
+
+    @router.post("/create_group", response_model=Answer[Group])
+    async def create_group(request: GroupRequest) -> Response:
+        """Start `n` episodes of `task_id`, or none; the same again is answered again."""
+        episodes = await incarnation.admitting_verbs(request).create_group(request)
+        return _success({"episodes": [_begun(it, incarnation.name) for it in episodes]})
+
+    @router.post("/fork", response_model=Answer[Branches])
+    async def fork(request: ForkRequest) -> Response:
+        """Let `n` new episodes go on from where the episode `instance_id` stands, or none."""
+        branches = await incarnation.admitting_verbs(request).fork(request)
+        return _success({"episodes": [_begun(it, incarnation.name) for it in branches]})
+
+    @router.post("/prepare", response_model=Answer[Accepted])
+    async def prepare(request: PrepareRequest) -> Response:
+        """Get ready to create episodes of `task_ids`, in the background."""
+        accepted = incarnation.admitting_verbs(request).prepare(request)
+        return _success({"accepted": accepted})
+
+    return router
+
+
+def _looking(incarnation: Incarnation) -> APIRouter:
+    router = APIRouter(route_class=VerbRoute)
+
+    @router.post("/get_env_profile", response_model=Answer[list[str]])
+    async def get_env_profile(request: VerbRequest) -> Response:
+        """The task ids of a split (`params.split`, `train` if it is missing)."""
+        return _success(incarnation.verbs(request).task_ids(request))
+
+    @router.post("/get_info", response_model=Answer[str])
+    async def get_info(request: VerbRequest) -> Response:
+        """The description of the tools."""
+        return _success(await incarnation.verbs(request).tools(request))
+
+    @router.post("/trajectory", summary="What happened in an episode, as JSON Lines")
+    async def trajectory(request: VerbRequest) -> Response:
+        """The steps, evaluations and errors of the episode `instance_id`, in order."""
+        lines = await incarnation.verbs(request).trajectory(request)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    return router
 
 
 def _probes(incarnation: Incarnation) -> APIRouter:
@@ -83,93 +152,26 @@ def _probes(incarnation: Incarnation) -> APIRouter:
         """The incarnation, its slots, when it was last used, how its bound task stands."""
         return _success(incarnation.status.model_dump())
 
-    return router
-
-
-def _verbs(incarnation: Incarnation) -> APIRouter:
-    router = APIRouter(route_class=StrictRoute)
-
-    @router.post("/get_env_profile", response_model=Answer[list[str]])
-    async def get_env_profile(request: VerbRequest) -> Response:
-        """The task ids of a split (`params.split`, `train` if it is missing)."""
-        return _success(incarnation.verbs.task_ids(request))
-
-    @router.post("/create", response_model=Answer[Created])
-    async def create(request: VerbRequest) -> Response:
-        """Start an episode of `task_id`; the same again is answered again."""
-        episode = await incarnation.admitting_verbs.create(request)
-        return _success(
-            {
-                "state": episode.initial_messages,
-                "info": {"instance_id": episode.id, "task_id": episode.identity.task_id},
-            }
-        )
-
-    @router.post("/step", response_model=Answer[Stepped])
-    async def step(request: VerbRequest) -> Response:
-        """Execute one action (`messages`) in the episode `instance_id`."""
-        executed = await incarnation.admitting_verbs.step(request)
-        return _success(
-            {
-                "state": [executed.message],
-                "reward": executed.reward if executed.terminated else 0.0,
-                "is_terminated": executed.terminated,
-                "info": {},
-            }
-        )
-
-    @router.post("/evaluate", response_model=Answer[float])
-    async def evaluate(request: VerbRequest) -> Response:
-        """Score what the episode `instance_id` achieved; `params.sparse`: all or nothing."""
-        return _success(await incarnation.verbs.evaluate(request))
-
-    @router.post("/get_info", response_model=Answer[str])
-    async def get_info(request: VerbRequest) -> Response:
-        """The description of the tools."""
-        return _success(incarnation.verbs.tools(request))
-
-    @router.post("/release", response_model=Released)
-    async def release(request: VerbRequest) -> Response:
-        """End the episode `instance_id`, whatever it is doing."""
-        return respond({"success": await incarnation.verbs.release(request), "data": None})
+    @router.get("/metrics", summary="For Prometheus")
+    async def metrics() -> Response:
+        await incarnation.update_metrics()
+        return Response(incarnation.metrics.text(), media_type=CONTENT_TYPE)
 
     return router
+
+
+def _begun(episode: Episode, incarnation: str) -> dict[str, object]:
+    """An episode as it was when it began."""
+    info: dict[str, object] = {
+        "instance_id": episode.id,
+        "task_id": episode.identity.task_id,
+        "incarnation": incarnation,
+    }
+    origin = episode.identity.origin
+    if origin is not None:
+        info |= {"parent": origin.parent, "step_index": episode.first_index}
+    return {"state": episode.first_state, "info": info}
 
 
 def _success(data: object) -> Response:
     return respond({"success": True, "data": data})
-
-
-async def _answer_error(_: Request, error: Exception) -> Response:
-    told = error if isinstance(error, SandboxError) else InternalError("the server failed")
-    return respond(told.body(), status=told.status, headers=told.headers)
-
-
-async def _answer_unexpected(request: Request, _: Exception) -> Response:
-    return await _answer_error(request, InternalError("the server failed; its log says why"))
-
-
-async def _answer_http_error(request: Request, error: Exception) -> Response:
-    """Answers to paths and methods that do not exist."""
-    if not isinstance(error, HTTPException):
-        return await _answer_unexpected(request, error)
-    detail = f"{request.method} {request.url.path[:128]}: {error.detail}"
-    body = InvalidRequestError(detail).body()
-    return respond(body, status=error.status_code, headers=error.headers)
-
-
-async def _answer_invalid(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        return await _answer_unexpected(request, error)
-    problem = error.errors()[0]
-    location = [str(part) for part in problem["loc"] if part != "body"]
-    if problem["type"] == "json_invalid":
-        invalid = InvalidRequestError(f"the body is not JSON: {problem['ctx']['error']}")
-    elif location:
-        field = ".".join(location)
-        invalid = InvalidRequestError(f"{field}: {problem['msg']}", field=field)
-    else:
-        invalid = InvalidRequestError(
-            "the body must be a JSON object, sent with Content-Type: application/json"
-        )
-    return await _answer_error(request, invalid)

@@ -1,5 +1,6 @@
 """From settings to a loaded environment, with the bound task open if there is one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from training_sandbox_server import termination
@@ -13,8 +14,10 @@ from training_sandbox_server.errors import (
     StepDeadlineError,
     UnknownTaskError,
 )
+from training_sandbox_server.protocol import ConfinementStatus
 from training_sandbox_server.settings import Settings
 from training_sandbox_server.state_directory import StateDirectory
+from training_sandbox_server.workers import Workers
 from training_sandbox_server.zygote_client import BootError, Zygote
 
 _NOT_THE_TASKS_FAULT = (FullError, InternalError, StepDeadlineError)
@@ -39,32 +42,61 @@ class Loaded:
     """What a server serves from."""
 
     catalogue: Catalogue
+    confinement: ConfinementStatus
+    workers: Workers
     episodes: Episodes
 
 
 async def load(
-    zygote: Zygote, settings: Settings, directory: StateDirectory, bound: BoundTask | None
+    zygote: Zygote,
+    settings: Settings,
+    directory: StateDirectory,
+    bound: BoundTask | None,
+    *,
+    on_step: Callable[[], None],
 ) -> Loaded:
     """Wait for the zygote and open the bound task.
 
+    Args:
+        zygote: Started, not booted.
+        settings: The settings.
+        directory: The state directory, entered.
+        bound: The only task that is played, if there is one.
+        on_step: Called for every step that an episode executes.
+
     Raises:
-        StartError: The environment cannot be loaded or the task not be opened.
+        StartError: The environment cannot be loaded, or not be confined as strictly as the
+            settings ask for, or the task not be opened.
     """
     try:
         await zygote.boot()
     except BootError as error:
         raise start_error(error) from error
     catalogue = Catalogue(zygote.hello, settings.env_type)
-    episodes = Episodes(
+    workers = Workers(
         zygote,
+        step_seconds=settings.step_timeout_seconds,
+        templates_bytes=settings.templates_bytes,
+    )
+    confinement = ConfinementStatus.model_validate(workers.confinement)
+    if settings.strict and confinement.missing:
+        raise StartError(
+            "NotConfined",
+            f"SANDBOX_STRICT is set, but agent code cannot be confined here: "
+            f"{'; '.join(confinement.missing)}",
+            termination.EXIT_USAGE,
+        )
+    episodes = Episodes(
+        workers,
         directory,
         slots=settings.slots if bound is None else 1,
-        step_seconds=settings.step_timeout_seconds,
         idle_seconds=settings.episode_idle_seconds,
+        trajectory_bytes=settings.trajectory_max_mb << 20,
+        on_step=on_step,
     )
     if bound is not None:
         await _open(bound, catalogue, episodes)
-    return Loaded(catalogue, episodes)
+    return Loaded(catalogue, confinement, workers, episodes)
 
 
 def start_error(error: BootError) -> StartError:

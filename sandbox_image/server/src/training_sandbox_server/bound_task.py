@@ -47,5 +47,4 @@ class BoundTask:
 
     @property
     def _reward(self) -> float | None:
-        last = self.episode.ledger.last if self.episode else None
-        return last.reward if last else None
+        return self.episode.ledger.final_reward if self.episode else None

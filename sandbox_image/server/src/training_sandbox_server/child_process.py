@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+import socket
 
 from training_sandbox_server import frames
+from training_sandbox_server.forker import ForkedProcess
 from training_sandbox_worker import wire
 
 _CLOSE_SECONDS = 2.0
@@ -20,26 +21,54 @@ class ProcessGoneError(Exception):
 class ChildProcess:
     """A process that answers one frame at a time on its channel.
 
-    Args:
-        pid: For the log only: the zygote alone knows whether it still is this process.
-        channel: The server's end of its socket pair.
-        kill: Asks the zygote to SIGKILL the process with its session.
-        exited: Its exit code, once it ended and what it left behind was killed; None when the
-            zygote itself ended.
+    Attributes:
+        pid: See `ForkedProcess`.
+        exited: See `ForkedProcess`.
     """
 
     def __init__(
-        self,
-        *,
-        pid: int,
-        channel: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        kill: Callable[[], None],
-        exited: "asyncio.Future[int | None]",
+        self, process: ForkedProcess, channel: tuple[asyncio.StreamReader, asyncio.StreamWriter]
     ) -> None:
-        self.pid = pid
-        self.kill = kill
-        self.exited = exited
+        self.pid = process.pid
+        self.exited = process.exited
+        self._process = process
         self._reader, self._writer = channel
+
+    @classmethod
+    async def of(cls, process: ForkedProcess) -> "ChildProcess":
+        """A forked process as one that is talked to."""
+        return cls(process, await asyncio.open_unix_connection(sock=process.channel))
+
+    async def move_to(self, channel: socket.socket) -> None:
+        """Go on with a new channel; the old one is closed."""
+        old = self._writer
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=channel)
+        old.close()
+
+    async def tell(self, frame: wire.Frame) -> None:
+        """Send a frame that is answered elsewhere, or not at all.
+
+        Raises:
+            ProcessGoneError: Nobody is there to read it.
+        """
+        try:
+            await frames.write(self._writer, frame)
+        except frames.DISCONNECTED as error:
+            raise ProcessGoneError(await self._manner_of_end()) from error
+
+    async def hear(self, seconds: float) -> wire.Frame:
+        """The next frame that it sends.
+
+        Raises:
+            TimeoutError, ProcessGoneError: See `request`.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await frames.read(self._reader)
+        except frames.DISCONNECTED as error:
+            raise ProcessGoneError(await self._manner_of_end()) from error
+        except wire.WireError as error:
+            raise ProcessGoneError(f"process {self.pid} wrote no answer: {error}") from error
 
     async def request(self, frame: wire.Frame, seconds: float) -> wire.Frame:
         """Send a frame and wait for its answer.
@@ -54,11 +83,9 @@ class ChildProcess:
             async with asyncio.timeout(seconds):
                 self._writer.write(content)
                 await self._writer.drain()
-                return await frames.read(self._reader)
         except frames.DISCONNECTED as error:
             raise ProcessGoneError(await self._manner_of_end()) from error
-        except wire.WireError as error:
-            raise ProcessGoneError(f"process {self.pid} wrote no answer: {error}") from error
+        return await self.hear(seconds)
 
     async def _manner_of_end(self) -> str:
         try:
@@ -78,7 +105,7 @@ class ChildProcess:
     async def end(self) -> None:
         """Kill the process and wait until it is gone (or, stuck in the kernel, will be)."""
         if not self.exited.done():
-            self.kill()
+            self._process.kill()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self.exited), _END_SECONDS)
         # Not before: its last answer may still be unread when its exit is reported.
@@ -89,10 +116,11 @@ def manner(code: int | None) -> str:
     """How a process ended, in words.
 
     Args:
-        code: Its exit code, negative for the signal that ended it; None if nobody knows.
+        code: Its exit code, negative for the signal that ended it; None if nobody knows: it was a
+            branch of an episode that lives, or its fork server ended.
     """
     if code is None:
-        return "ended with its zygote"
+        return "ended, nobody knows how"
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"exited with {code}"

@@ -1,14 +1,17 @@
 """The processes of one episode: the one that plays it, and evaluations beside it."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from training_sandbox_server.child_process import ChildProcess, ProcessGoneError
 from training_sandbox_server.errors import InvalidRequestError
-from training_sandbox_server.zygote_client import ForkError, Zygote
+from training_sandbox_server.forker import ForkedProcess, ForkError
+from training_sandbox_server.template import Template
+from training_sandbox_server.templates import Templates
+from training_sandbox_server.zygote_client import Zygote
 from training_sandbox_worker import wire
 
 
@@ -23,9 +26,16 @@ FAILURES = (TimeoutError, ForkError, ProcessGoneError, EnvironmentFailedError, w
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The answer to one action."""
+    """The answer to one action.
+
+    Attributes:
+        message: The observation.
+        truncated: Whether its end was cut off.
+        terminated: Whether the task ended.
+    """
 
     message: dict[str, object]
+    truncated: bool
     terminated: bool
 
 
@@ -36,58 +46,100 @@ class EpisodeProcesses:
     take.
 
     Args:
-        zygote: Forks them.
-        context: The episode's context, as `training_sandbox_worker.child` reads it.
+        zygote: Forks them where there is no template of the task.
+        templates: The templates.
+        task: The task, as the first frame of a process carries it.
         seconds: The deadline of each answer.
     """
 
-    def __init__(self, zygote: Zygote, context: wire.Frame, seconds: float) -> None:
+    def __init__(
+        self, zygote: Zygote, templates: Templates, task: Mapping[str, object], seconds: float
+    ) -> None:
         self._zygote = zygote
-        self._context = context
+        self._templates = templates
+        self._task = task
         self._seconds = seconds
         self._player: ChildProcess | None = None
+        self._saved: str | None = None
         self._running: set[ChildProcess] = set()
         self._ended = False
 
-    async def open(self) -> tuple[list[object], "asyncio.Future[int | None]"]:
-        """Start playing the task.
+    @property
+    def player_exited(self) -> "asyncio.Future[int | None]":
+        """The exit code of the playing process, which was started."""
+        if self._player is None:
+            raise ProcessGoneError("nothing is being played")
+        return self._player.exited
 
-        Returns:
-            The initial messages, and the future of the exit code of the playing process.
-        """
-        self._player = await self._fork()
-        answer = await self._ask(self._player, {"kind": "open", "context": self._context}, "opened")
-        return cast("list[object]", wire.field(answer, "messages", list)), self._player.exited
+    async def open(self) -> list[object]:
+        """Start playing the task; returns the initial messages."""
+        self._player = await self._fork(self._templates.find(self._task))
+        answer = await self._ask(self._player, {"kind": "open", "task": self._task}, "opened")
+        return cast("list[object]", wire.field(answer, "messages", list))
 
     async def step(self, index: int, message: Mapping[str, object]) -> Observed:
         """Execute one action."""
-        if self._player is None:
-            raise ProcessGoneError("nothing is being played")
         frame: wire.Frame = {"kind": "step", "index": index, "message": message}
-        answer = await self._ask(self._player, frame, "observation")
+        answer = await self._ask(self._playing(), frame, "observation")
         if answer.get("index") != index:
             raise ProcessGoneError("the answer is to another step")
         return Observed(
             message=wire.mapping(answer, "message"),
+            truncated=wire.field(answer, "truncated", bool),
             terminated=wire.field(answer, "terminated", bool),
         )
 
+    async def fork(self, seeds: Sequence[int | None]) -> list["EpisodeProcesses"]:
+        """Branches of the playing process, one for each seed; all or none.
+
+        When it fails, the playing process may be in an unknown state and should be ended.
+
+        Args:
+            seeds: Where a branch's random numbers go on from; None: as in the original.
+        """
+        player = self._playing()
+        async with asyncio.timeout(self._seconds):
+            permitted = await self._zygote.branch(player.pid, len(seeds))
+            try:
+                await player.tell({"kind": "fork", "count": len(seeds)})
+                await player.move_to(permitted.channel)
+                _require(await player.hear(self._seconds), "forked")
+                return [
+                    await self._branch(branch, seed)
+                    for branch, seed in zip(permitted.branches, seeds, strict=True)
+                ]
+            except BaseException:
+                permitted.abandon()
+                raise
+
     async def stop_playing(self) -> None:
-        """Let the environment close the episode, and end its process."""
-        if self._player is not None:
-            await self._player.close()
-            self._running.discard(self._player)
-            self._player = None
+        """Keep what evaluation needs, let the environment close the episode, end its process."""
+        if self._player is None:
+            return
+        with contextlib.suppress(*FAILURES):
+            self._saved = await self._save(self._player)
+        await self._close(self._player)
+        self._player = None
 
     async def evaluate(self, *, sparse: bool) -> float:
         """The reward, by a process of its own, from what the episode's last step left."""
-        process = await self._fork()
+        state = self._saved if self._player is None else await self._save(self._player)
+        if state is None:
+            raise ProcessGoneError("the episode's state was not saved")
+        process = await self._fork(self._templates.find_ready(self._task))
         try:
-            frame: wire.Frame = {"kind": "evaluate", "context": self._context, "sparse": sparse}
-            return wire.field(await self._ask(process, frame, "reward"), "reward", float)
+            frame: wire.Frame = {"kind": "evaluate", "task": self._task, "state": state}
+            answer = await self._ask(process, {**frame, "sparse": sparse}, "reward")
+            return wire.field(answer, "reward", float)
         finally:
             await process.end()
             self._running.discard(process)
+
+    async def close(self) -> None:
+        """Let the environment close the episode, and end its process; nothing is kept."""
+        if self._player is not None:
+            await self._close(self._player)
+            self._player = None
 
     async def end(self) -> None:
         """Kill all of them, now and for good, and wait until they are gone."""
@@ -95,38 +147,65 @@ class EpisodeProcesses:
         await asyncio.gather(*(process.end() for process in self._running))
         self._running.clear()
 
-    async def _fork(self) -> ChildProcess:
+    def _playing(self) -> ChildProcess:
+        if self._player is None:
+            raise ProcessGoneError("nothing is being played")
+        return self._player
+
+    async def _close(self, player: ChildProcess) -> None:
+        await player.close()
+        self._running.discard(player)
+
+    async def _save(self, player: ChildProcess) -> str:
+        try:
+            return wire.field(await self._ask(player, {"kind": "save"}, "saved"), "state", str)
+        except TimeoutError:
+            # Its answer would come as that to another question.
+            await player.end()
+            raise
+
+    async def _branch(
+        self, forked: "asyncio.Task[ForkedProcess]", seed: int | None
+    ) -> "EpisodeProcesses":
+        branch = EpisodeProcesses(self._zygote, self._templates, self._task, self._seconds)
+        process = await ChildProcess.of(await forked)
+        branch._player = process
+        branch._running.add(process)
+        await process.tell({"kind": "seed", "seed": seed})
+        _require(await process.hear(self._seconds), "forked")
+        return branch
+
+    async def _fork(self, template: Template | None) -> ChildProcess:
         async with asyncio.timeout(self._seconds):
-            process = await self._zygote.fork()
+            process = await ChildProcess.of(await self._forked(template))
         self._running.add(process)
         if self._ended:
             await process.end()
             raise ProcessGoneError("the episode ended before its process started")
         return process
 
+    async def _forked(self, template: Template | None) -> ForkedProcess:
+        if template is not None:
+            with contextlib.suppress(ForkError):
+                return await template.fork()
+        return await self._zygote.fork()
+
     async def _ask(self, process: ChildProcess, frame: wire.Frame, kind: str) -> wire.Frame:
         try:
             answer = await process.request(frame, self._seconds)
         except wire.WireError as error:
             raise InvalidRequestError(str(error)) from error
-        match answer:
-            case {"kind": "invalid", "detail": str(detail)}:
-                raise InvalidRequestError(detail)
-            case {"kind": "failed", "reason": str(reason)}:
-                raise EnvironmentFailedError(reason)
-            case {"kind": answered} if answered == kind:
-                return answer
-            case _:
-                raise ProcessGoneError(f"the process answered {answer.get('kind')!r}")
+        return _require(answer, kind)
 
 
-def episode_context(
-    episode_id: str, task_id: str, params: Mapping[str, object], directory: Path
-) -> wire.Frame:
-    """An `EpisodeContext` as the first frame of a process carries it."""
-    return {
-        "episode_id": episode_id,
-        "task_id": task_id,
-        "params": params,
-        "directory": str(directory),
-    }
+def _require(answer: wire.Frame, kind: str) -> wire.Frame:
+    """The answer, if it is of the kind that was asked for."""
+    match answer:
+        case {"kind": "invalid", "detail": str(detail)}:
+            raise InvalidRequestError(detail)
+        case {"kind": "failed", "reason": str(reason)}:
+            raise EnvironmentFailedError(reason)
+        case {"kind": answered} if answered == kind:
+            return answer
+        case _:
+            raise ProcessGoneError(f"the process answered {answer.get('kind')!r}")

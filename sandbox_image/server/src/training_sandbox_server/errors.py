@@ -24,12 +24,16 @@ class SandboxError(Exception):
         self.detail = detail
         self.facts = facts
 
-    def body(self) -> dict[str, object]:
-        """The JSON body of the answer."""
+    def body(self, incarnation: str) -> dict[str, object]:
+        """The JSON body of the answer.
+
+        Args:
+            incarnation: The name of the one that answers.
+        """
         return {
             "success": False,
             "detail": self.detail,
-            "error": {"type": self.type, **self.facts},
+            "error": {"type": self.type, "incarnation": incarnation, **self.facts},
         }
 
 
@@ -121,7 +125,7 @@ class EpisodeExpiredError(SandboxError):
 
 
 class EpisodeLostError(SandboxError):
-    """The episode's process ended or was killed."""
+    """The episode's process ended or was killed, or it was an episode of another incarnation."""
 
     status = 410
     type = "episode_lost"
@@ -133,6 +137,13 @@ class FullError(SandboxError):
     status = 429
     type = "full"
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
+class ForkUnsupportedError(SandboxError):
+    """Running episodes cannot be forked on this kernel."""
+
+    status = 501
+    type = "fork_unsupported"
 
 
 class DrainingError(SandboxError):
@@ -155,3 +166,10 @@ class StepDeadlineError(SandboxError):
 
     status = 504
     type = "step_deadline"
+
+
+def another_incarnation(expected: str) -> EpisodeLostError:
+    """The answer to whoever means an incarnation that is not this one."""
+    return EpisodeLostError(
+        f"incarnation {expected[:128]} has ended, and all its episodes are lost"
+    )

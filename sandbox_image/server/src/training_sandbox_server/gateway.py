@@ -1,10 +1,11 @@
 """What every request passes before it is routed: its path, its size, the incarnation's name."""
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from training_sandbox_server.errors import PayloadTooLargeError
-from training_sandbox_server.strict_json import respond
+from training_sandbox_server.error_answers import ErrorAnswers
+from training_sandbox_server.errors import PayloadTooLargeError, another_incarnation
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -12,22 +13,27 @@ _MOST_DISCARDED_BYTES = 64 * 1024 * 1024
 """A body that is too large is read to its end up to here: most clients read no answer before."""
 
 INCARNATION_HEADER = "x-sandbox-incarnation"
+EXPECTED_INCARNATION_HEADER = "x-sandbox-expect-incarnation"
 
 
 class Gateway:
     """Wraps the application.
 
     Double and trailing slashes in a path do not matter. A body is read whole before it is parsed,
-    and refused beyond `MAX_BODY_BYTES`, whether or not its length was announced.
+    and refused beyond `MAX_BODY_BYTES`, whether or not its length was announced. A request that
+    expects another incarnation goes no further.
 
     Args:
         app: The application.
         incarnation: Put into a header of every answer.
+        errors: Answer what is refused here.
     """
 
-    def __init__(self, app: ASGIApp, incarnation: str) -> None:
+    def __init__(self, app: ASGIApp, incarnation: str, errors: ErrorAnswers) -> None:
         self._app = app
+        self._incarnation = incarnation
         self._header = (INCARNATION_HEADER.encode(), incarnation.encode())
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection of ASGI; only HTTP is served."""
@@ -39,12 +45,23 @@ class Gateway:
                 message["headers"] = [*message.get("headers", ()), self._header]
             await send(message)
 
-        body = await _read_body(scope, receive)
-        if body is None:
-            await _too_large(scope, receive, send_with_header)
+        headers = Headers(scope=scope)
+        body = await _read_body(headers, receive)
+        refusal = self._refusal(headers, body)
+        if refusal is not None:
+            await refusal(scope, receive, send_with_header)
             return
         scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
-        await self._app(scope, _Replay(body, receive), send_with_header)
+        await self._app(scope, _Replay(body or b"", receive), send_with_header)
+
+    def _refusal(self, headers: Headers, body: bytes | None) -> Response | None:
+        if body is None:
+            error = PayloadTooLargeError(f"a body has at most {MAX_BODY_BYTES} bytes")
+            return self._errors.answer(error, headers={"Connection": "close"})
+        expected = headers.get(EXPECTED_INCARNATION_HEADER)
+        if expected is not None and expected != self._incarnation:
+            return self._errors.answer(another_incarnation(expected))
+        return None
 
 
 class _Replay:
@@ -61,9 +78,9 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
     """The body; None if it is too large."""
-    announced = Headers(scope=scope).get("content-length", "0")
+    announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > _MOST_DISCARDED_BYTES:
         return None
     body = bytearray()
@@ -78,9 +95,3 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
             body += part
         if size > _MOST_DISCARDED_BYTES or not message.get("more_body", False):
             return bytes(body) if size <= MAX_BODY_BYTES else None
-
-
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    error = PayloadTooLargeError(f"a body has at most {MAX_BODY_BYTES} bytes")
-    response = respond(error.body(), status=error.status, headers={"Connection": "close"})
-    await response(scope, receive, send)

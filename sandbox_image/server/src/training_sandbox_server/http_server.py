@@ -36,6 +36,7 @@ class HTTPServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                http="httptools",
                 ws="none",
                 backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,

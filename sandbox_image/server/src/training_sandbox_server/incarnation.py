@@ -9,9 +9,11 @@ from training_sandbox_server import __version__, termination
 from training_sandbox_server.activity import Activity
 from training_sandbox_server.boot import Loaded, StartError, load, start_error
 from training_sandbox_server.bound_task import BoundTask
-from training_sandbox_server.errors import BootingError, DrainingError
+from training_sandbox_server.errors import BootingError, DrainingError, another_incarnation
 from training_sandbox_server.logs import about
-from training_sandbox_server.protocol import Slots, Status
+from training_sandbox_server.memory_use import MemoryUse
+from training_sandbox_server.metrics import Metrics
+from training_sandbox_server.protocol import Slots, Status, TemplatesStatus, VerbRequest
 from training_sandbox_server.reaper import ChildReaper
 from training_sandbox_server.settings import Settings
 from training_sandbox_server.state_directory import StateDirectory
@@ -39,6 +41,11 @@ class Incarnation:
     It is never repaired: when the zygote dies all episodes are lost, the process ends, and the
     next one has another name.
 
+    Attributes:
+        name: No other incarnation has it.
+        phase: What it is doing.
+        metrics: What it counts.
+
     Args:
         settings: The settings.
         directory: The state directory, entered.
@@ -47,6 +54,8 @@ class Incarnation:
     def __init__(self, settings: Settings, directory: StateDirectory) -> None:
         self.name = incarnation_name(settings.pod_uid, directory.start)
         self.phase = Phase.BOOTING
+        self.metrics = Metrics(__version__, settings.environment)
+        self._memory_use = MemoryUse()
         self._settings = settings
         self._directory = directory
         self._activity = Activity()
@@ -58,31 +67,33 @@ class Incarnation:
         if settings.task_id is not None and settings.episode_id is not None:
             self._bound = BoundTask(settings.task_id, settings.episode_id, settings.params or {})
 
-    @property
-    def verbs(self) -> Verbs:
-        """The verbs, for calls that a draining server still answers.
+    def verbs(self, request: VerbRequest) -> Verbs:
+        """The verbs, for a call that a draining server still answers.
 
         Raises:
+            EpisodeLostError: The request means another incarnation.
             BootingError: The environment is not loaded yet.
             DrainingError: And it will not be.
         """
+        if request.incarnation is not None and request.incarnation != self.name:
+            raise another_incarnation(request.incarnation)
         if self._verbs is None and self.phase is Phase.BOOTING:
             raise BootingError("the environment is being loaded")
         if self._verbs is None:
             raise DrainingError("the server is about to end")
         return self._verbs
 
-    @property
-    def admitting_verbs(self) -> Verbs:
-        """The verbs, for calls that begin something.
+    def admitting_verbs(self, request: VerbRequest) -> Verbs:
+        """The verbs, for a call that begins something.
 
         Raises:
-            BootingError: The environment is not loaded yet.
+            EpisodeLostError, BootingError: See `verbs`.
             DrainingError: The server is about to end.
         """
+        verbs = self.verbs(request)
         if self.phase is Phase.DRAINING:
             raise DrainingError("the server is about to end")
-        return self.verbs
+        return verbs
 
     @property
     def unready(self) -> str | None:
@@ -99,13 +110,40 @@ class Incarnation:
             incarnation=self.name,
             environment=loaded.catalogue.environment if loaded else self._settings.environment,
             phase=self.phase.value,
-            slots=Slots(
-                total=self._settings.slots if self._bound is None else 1,
-                used=loaded.episodes.used if loaded else 0,
-            ),
+            slots=self._slots,
             idle_seconds=round(self._activity.idle_seconds, 3),
             task=self._bound.status if self._bound is not None else None,
+            confinement=loaded.confinement if loaded else None,
+            templates=self._templates,
             version=__version__,
+        )
+
+    @property
+    def _slots(self) -> Slots:
+        return Slots(
+            total=self._settings.slots if self._bound is None else 1,
+            used=self._loaded.episodes.used if self._loaded else 0,
+        )
+
+    @property
+    def _templates(self) -> TemplatesStatus:
+        if self._loaded is None:
+            return TemplatesStatus(count=0, memory_bytes=0)
+        templates = self._loaded.workers.templates
+        return TemplatesStatus(count=templates.count, memory_bytes=templates.memory_bytes)
+
+    async def update_metrics(self) -> None:
+        """Set what is not counted but read, before the metrics are told."""
+        slots, templates = self._slots, self._templates
+        self.metrics.set_episodes(
+            self._loaded.episodes.by_state if self._loaded else {},
+            slots=slots.total,
+            used=slots.used,
+        )
+        self.metrics.set_memory(
+            templates=templates.count,
+            templates_bytes=templates.memory_bytes,
+            processes_bytes=await self._memory_use.latest(),
         )
 
     async def is_healthy(self) -> bool:
@@ -147,10 +185,14 @@ class Incarnation:
             return error.exit_status
         spared = self._bound.episode_id if self._bound is not None else None
         async with asyncio.TaskGroup() as group:
-            expiry = group.create_task(loaded.episodes.expire_idle(spared))
+            watches = [
+                group.create_task(loaded.episodes.expire_idle(spared)),
+                group.create_task(loaded.workers.watch_memory()),
+            ]
             if self._zygote is not None:
                 await self._zygote.gone.wait()
-            expiry.cancel()
+            for watch in watches:
+                watch.cancel()
         termination.report("ZygoteDied", "the zygote ended; all episodes are lost")
         return termination.EXIT_SOFTWARE
 
@@ -159,13 +201,27 @@ class Incarnation:
         log.info("booting", extra=about(incarnation=self.name, environment=settings.environment))
         try:
             self._zygote = Zygote.start(
-                settings.environment_python, settings.environment, ChildReaper()
+                settings.environment_python,
+                settings.environment,
+                ChildReaper(),
+                jail=settings.jailed,
+                memory_bytes=settings.episode_memory_mb << 20,
             )
         except BootError as error:
             raise start_error(error) from error
-        loaded = await load(self._zygote, settings, self._directory, self._bound)
+        loaded = await load(
+            self._zygote, settings, self._directory, self._bound, on_step=self.metrics.count_step
+        )
         self._loaded = loaded
-        self._verbs = Verbs(loaded.catalogue, loaded.episodes, self._activity, self._bound)
+        self._verbs = Verbs(
+            incarnation=self.name,
+            catalogue=loaded.catalogue,
+            episodes=loaded.episodes,
+            workers=loaded.workers,
+            activity=self._activity,
+            metrics=self.metrics,
+            bound=self._bound,
+        )
         self._activity.reset()
         if self.phase is Phase.BOOTING:
             self.phase = Phase.SERVING

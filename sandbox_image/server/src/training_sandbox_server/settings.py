@@ -1,16 +1,19 @@
 """The server's settings: environment variables with the prefix `SANDBOX_`."""
 
 from pathlib import Path
-from typing import Annotated, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, Json, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from training_sandbox_server import memory
 from training_sandbox_server.protocol import EpisodeId
 
 _PREFIX = "SANDBOX_"
+_SHARES = 4
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Mebibytes = Annotated[int, Field(ge=1, le=1_048_576)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -45,7 +48,7 @@ class Settings(BaseSettings):
     )
     state_dir: Path = Field(
         default=Path("/tmp/training-sandbox"),  # noqa: S108 (the pod's own emptyDir; locked and private)
-        description="folder of the episodes' directories and of the start counter",
+        description="folder of the episodes' trajectories and of the start counter",
     )
     pod_uid: Name | None = Field(default=None, description="first part of the incarnation")
     step_timeout_seconds: Seconds = Field(default=100, description="hard deadline of a step")
@@ -55,6 +58,40 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=20, description="how long running steps may take after SIGTERM"
     )
+    jail: Literal["on", "off"] = Field(
+        default="on", description="off: agent code may do what the server may; for debugging"
+    )
+    strict: bool = Field(
+        default=False, description="refuse to start where the confinement is not whole"
+    )
+    episode_memory_mb: Mebibytes = Field(
+        default=1024, description="MiB that an episode may map beyond what it began with"
+    )
+    templates_memory_mb: Mebibytes | None = Field(
+        default=None,
+        description="MiB that templates may take together; none: a quarter of the container's",
+    )
+    trajectory_max_mb: Mebibytes = Field(
+        default=64, description="MiB of an episode's trajectory that are kept"
+    )
+
+    @property
+    def templates_bytes(self) -> int:
+        """What templates may take together."""
+        if self.templates_memory_mb is None:
+            return memory.total_bytes() // _SHARES
+        return self.templates_memory_mb << 20
+
+    @property
+    def jailed(self) -> bool:
+        """Whether the processes that run agent code are confined."""
+        return self.jail == "on"
+
+    @model_validator(mode="after")
+    def _strictness_needs_the_jail(self) -> Self:
+        if self.strict and not self.jailed:
+            raise ValueError("SANDBOX_STRICT refuses SANDBOX_JAIL=off")
+        return self
 
     @model_validator(mode="after")
     def _bound_task_is_whole(self) -> Self:

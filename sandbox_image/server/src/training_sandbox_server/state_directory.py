@@ -1,4 +1,4 @@
-"""The folder that outlives a server process: the start counter and the episodes' directories."""
+"""The folder that outlives a server process: the start counter and the episodes' trajectories."""
 
 import fcntl
 import itertools
@@ -28,7 +28,7 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.start = 0
-        self._episodes = self.path / "episodes"
+        self._trajectories = self.path / "trajectories"
         self._numbers = itertools.count()
         self._lock = -1
 
@@ -43,8 +43,8 @@ class StateDirectory:
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.start = self._count_start()
-            remove_tree(self._episodes)
-            self._episodes.mkdir(mode=_PRIVATE)
+            self._remove_trajectories()
+            self._trajectories.mkdir(mode=_PRIVATE)
         except BlockingIOError:
             os.close(self._lock)
             raise StateDirectoryError(f"{self.path} is in use by another server") from None
@@ -58,15 +58,19 @@ class StateDirectory:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Remove the episodes' directories and let go of the lock."""
-        remove_tree(self._episodes)
+        """Remove the trajectories and let go of the lock."""
+        self._remove_trajectories()
         os.close(self._lock)
 
-    def new_episode(self) -> Path:
-        """Make an empty, private directory. Its name is a number: no caller's text is in a path."""
-        path = self._episodes / f"{next(self._numbers):06}"
-        path.mkdir(mode=_PRIVATE)
-        return path
+    def new_trajectory(self) -> Path:
+        """A path of its own for an episode's file, which is not made.
+
+        Its name is a number: no caller's text is in a path.
+        """
+        return self._trajectories / f"{next(self._numbers):06}.jsonl"
+
+    def _remove_trajectories(self) -> None:
+        shutil.rmtree(self._trajectories, ignore_errors=True)
 
     def _count_start(self) -> int:
         counter = self.path / "starts"
@@ -75,15 +79,3 @@ class StateDirectory:
         written.write_text(f"{start + 1}\n")
         written.replace(counter)
         return start
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a directory with everything in it, even where agent code took permissions away."""
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        path.chmod(_PRIVATE)
-        for directory, names, _ in os.walk(path):
-            for below in (Path(directory, name) for name in names):
-                if not below.is_symlink():
-                    below.chmod(_PRIVATE)
-        shutil.rmtree(path, ignore_errors=True)

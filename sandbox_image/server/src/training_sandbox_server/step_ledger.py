@@ -1,36 +1,49 @@
 """Which step is next, which one is a repetition: every action is executed once. No I/O."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from training_sandbox_server.errors import OutOfOrderError
+from training_sandbox_server.strict_json import canonical
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ExecutedStep:
     """A step and its answer.
 
     Attributes:
         fingerprint: Of the action, see `fingerprint`.
         message: The observation.
+        truncated: Whether the observation's end was cut off.
         terminated: Whether the task ended with this step.
-        reward: The evaluation's, once a terminated step was evaluated.
     """
 
     fingerprint: bytes
     message: Mapping[str, object]
+    truncated: bool
     terminated: bool
-    reward: float | None = None
 
 
+@dataclass(slots=True)
 class StepLedger:
-    """Counts the executed steps of an episode and keeps the last one's answer."""
+    """How far an episode has come.
 
-    def __init__(self) -> None:
-        self.executed = 0
-        self.last: ExecutedStep | None = None
+    Attributes:
+        executed: The number of executed steps.
+        last: The last of them.
+        rewards: The evaluations since, dense (False) and sparse (True).
+    """
+
+    executed: int = 0
+    last: ExecutedStep | None = None
+    rewards: dict[bool, float] = field(default_factory=dict)
+
+    @property
+    def final_reward(self) -> float | None:
+        """The reward that the step which ended the task carries, once it was evaluated."""
+        terminated = self.last is not None and self.last.terminated
+        return self.rewards.get(False) if terminated else None
 
     def repeated(self, step_index: int | None, action: bytes) -> ExecutedStep | None:
         """The executed step that a call repeats; None when the call is to be executed.
@@ -58,6 +71,11 @@ class StepLedger:
         """Count a step that was just executed."""
         self.executed += 1
         self.last = step
+        self.rewards.clear()
+
+    def copy(self) -> "StepLedger":
+        """The ledger of a branch, which goes on from here."""
+        return replace(self, rewards=dict(self.rewards))
 
     def _out_of_order(self, detail: str) -> OutOfOrderError:
         return OutOfOrderError(
@@ -67,5 +85,4 @@ class StepLedger:
 
 def fingerprint(message: Mapping[str, object]) -> bytes:
     """A digest that equal messages share, whatever the order of their members."""
-    canonical = json.dumps(message, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(canonical.encode(), digest_size=16).digest()
+    return hashlib.blake2b(canonical(message).encode(), digest_size=16).digest()

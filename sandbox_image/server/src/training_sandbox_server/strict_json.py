@@ -21,7 +21,7 @@ def parse(body: bytes) -> object:
             passed on.
     """
     try:
-        value: object = json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        value: object = _DECODER.decode(body.decode())
         _refuse_deep_nesting(value)
     except json.JSONDecodeError:
         raise
@@ -34,20 +34,29 @@ def parse(body: bytes) -> object:
     return value
 
 
-def respond(
-    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """A response with a JSON body.
+def encode(content: object) -> bytes:
+    """JSON in one line of UTF-8.
 
     Lone surrogates, which agent code can print and UTF-8 cannot carry, become question marks.
     """
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(content).encode(errors="replace")
+
+
+def respond(
+    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response with a JSON body."""
     return Response(
-        text.encode(errors="replace"),
+        encode(content),
         status_code=status,
         headers=headers,
         media_type="application/json",
     )
+
+
+def canonical(value: object) -> str:
+    """The same text for equal values, whatever the order of their members."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _refuse_deep_nesting(value: object) -> None:
@@ -74,3 +83,8 @@ def _finite(literal: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{literal[:20]} is out of range")
     return number
+
+
+# Made once: json.loads and json.dumps make new ones for each call with options.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

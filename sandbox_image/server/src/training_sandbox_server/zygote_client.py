@@ -1,30 +1,23 @@
-"""The server's side of the zygote: start it, ask for processes, hear of their ends."""
+"""The server's side of the zygote: start it, and let running episodes fork under its eyes."""
 
 import asyncio
 import contextlib
-import functools
-import itertools
-import logging
 import os
 import signal
 import socket
 import subprocess
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 from training_sandbox_server import frames
-from training_sandbox_server.child_process import ChildProcess, manner
-from training_sandbox_server.logs import about
+from training_sandbox_server.child_process import manner
+from training_sandbox_server.forker import ForkedProcess, Forker, ForkError, set_result
 from training_sandbox_server.reaper import ChildReaper
 from training_sandbox_worker import wire
 
 _STOP_SECONDS = 7.0
-
-_Value = TypeVar("_Value")
-
-log = logging.getLogger(__name__)
 
 
 class BootError(Exception):
@@ -39,56 +32,81 @@ class BootError(Exception):
         self.usage = usage
 
 
-class ForkError(Exception):
-    """The zygote could not fork, or is gone."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What the zygote says of its environment."""
+    """What the zygote says of its environment, and of what confines its processes."""
 
     environment: str
     splits: dict[str, list[str]]
     tools: str
+    confinement: dict[str, object] = field(default_factory=dict)
 
 
-class Zygote:
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """What a process that is about to fork gets, see `Zygote.branch`.
+
+    Attributes:
+        channel: The process's own new channel.
+        branches: The pid of each branch, when it comes, and all else of it.
+    """
+
+    channel: socket.socket
+    branches: "Sequence[asyncio.Task[ForkedProcess]]"
+
+    def abandon(self) -> None:
+        """Take none of them."""
+        self.channel.close()
+        for branch in self.branches:
+            branch.cancel()
+
+
+class Zygote(Forker):
     """A running zygote.
 
     Attributes:
         hello: Its environment.
-        gone: Set when it has ended; it is not started again.
     """
 
     def __init__(self, control: socket.socket, pid: int, exited: "asyncio.Future[int]") -> None:
+        super().__init__("zygote", control)
         self.hello = Hello("", {}, "")
-        self.gone = asyncio.Event()
-        self._control = control
         self._pid = pid
         self._exited = exited
-        self._sending = asyncio.Lock()
-        self._numbers = itertools.count()
-        self._forking: dict[int, asyncio.Future[int]] = {}
-        self._living: dict[int, asyncio.Future[int | None]] = {}
-        self._pings: list[asyncio.Future[None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._permits: dict[int, asyncio.Future[bool]] = {}
 
     @classmethod
-    def start(cls, python: Path, environment: str, reaper: ChildReaper) -> "Zygote":
+    def start(
+        cls,
+        python: Path,
+        environment: str,
+        reaper: ChildReaper,
+        *,
+        jail: bool,
+        memory_bytes: int,
+    ) -> "Zygote":
         """Start the process; `boot` waits until it can fork.
+
+        Args:
+            python: The interpreter of the environment's venv.
+            environment: Its name, see `training_sandbox_worker.discovery`.
+            reaper: Waits for the process.
+            jail: Whether its processes are confined.
+            memory_bytes: What an episode's process may map beyond what it was forked with.
 
         Raises:
             BootError: The interpreter cannot be run.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        descriptor = str(theirs.fileno())
-        # -P: nothing is imported from the working directory, where agent code may write.
+        # -P: nothing is imported from the working directory.
         command = [str(python), "-P", "-m", "training_sandbox_worker"]
+        command += ["--environment", environment, "--control-fd", str(theirs.fileno())]
+        command += ["--memory-mb", str(memory_bytes >> 20), *([] if jail else ["--no-jail"])]
         try:
             with theirs:
                 process = subprocess.Popen(  # noqa: S603 (an administrator's setting)
-                    [*command, "--environment", environment, "--control-fd", descriptor],
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=2,
                     pass_fds=[theirs.fileno()],
@@ -119,48 +137,52 @@ class Zygote:
             writer.close()
             how = manner(await self._exited)
             raise BootError(f"the zygote {how} before it was ready", usage=False) from error
-        self._start_task(self._listen(reader, writer))
+        self.listen(reader, writer)
 
-    async def fork(self) -> ChildProcess:
-        """A new process.
+    async def branch(self, pid: int, count: int) -> Branches:
+        """Let a process fork; it is still to be asked to.
+
+        Args:
+            pid: A process of an episode.
+            count: How often.
 
         Raises:
-            ForkError: There is none.
+            ForkError: It may not.
         """
-        number = next(self._numbers)
-        loop = asyncio.get_running_loop()
-        forked: asyncio.Future[int] = loop.create_future()
-        exited: asyncio.Future[int | None] = loop.create_future()
-        self._forking[number], self._living[number] = forked, exited
-        ours, theirs = socket.socketpair()
+        pairs = [socket.socketpair() for _ in range(count + 1)]
+        for ours, _ in pairs:
+            ours.setblocking(False)
+        expected = [self._expect() for _ in range(count)]
         try:
-            with theirs:
-                await self._send({"kind": "fork", "process": number}, theirs.fileno())
-            pid = await forked
+            await self._ask_permit(
+                pid, [number for number, _, _ in expected], [theirs for _, theirs in pairs]
+            )
         except BaseException:
-            ours.close()
-            self._living.pop(number, None)
+            for number, _, _ in expected:
+                self._expect_no_more(number)
+            for ours, _ in pairs:
+                ours.close()
             raise
         finally:
-            self._forking.pop(number, None)
-        return ChildProcess(
-            pid=pid,
-            channel=await asyncio.open_unix_connection(sock=ours),
-            kill=functools.partial(self._kill, number),
-            exited=exited,
-        )
+            for _, theirs in pairs:
+                theirs.close()
+        branches = [
+            asyncio.create_task(self._branch(number, forked, exited, ours))
+            for (number, forked, exited), (ours, _) in zip(expected, pairs[1:], strict=True)
+        ]
+        return Branches(pairs[0][0], branches)
 
-    async def ping(self, seconds: float) -> bool:
-        """Whether the zygote answers in time."""
-        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pings.append(answered)
+    async def _ask_permit(
+        self, pid: int, numbers: Sequence[int], channels: Sequence[socket.socket]
+    ) -> None:
+        permitted = self._permits[pid] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(seconds):
-                await self._send({"kind": "ping"})
-                await answered
-        except (TimeoutError, ForkError):
-            return False
-        return True
+            frame: wire.Frame = {"kind": "branch", "pid": pid, "processes": list(numbers)}
+            await self._send(frame, *(channel.fileno() for channel in channels))
+            if not await permitted:
+                raise ForkError("an episode cannot fork here")
+        finally:
+            self._permits.pop(pid, None)
 
     async def stop(self) -> None:
         """End the zygote and with it every process below it."""
@@ -171,63 +193,34 @@ class Zygote:
             await asyncio.wait_for(asyncio.shield(self._exited), _STOP_SECONDS)
         self._fail_waiting()
 
-    def _kill(self, number: int) -> None:
-        self._start_task(self._send_kill(number))
-
-    async def _send_kill(self, number: int) -> None:
-        with contextlib.suppress(ForkError):
-            await self._send({"kind": "kill", "process": number})
-
-    async def _send(self, frame: wire.Frame, *descriptors: int) -> None:
+    async def _branch(
+        self,
+        number: int,
+        forked: "asyncio.Future[int]",
+        exited: "asyncio.Future[int | None]",
+        channel: socket.socket,
+    ) -> ForkedProcess:
         try:
-            async with self._sending:
-                await frames.send_short(self._control, frame, *descriptors)
-        except OSError as error:
-            raise ForkError("the zygote is gone") from error
-
-    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                self._handle(await frames.read(reader))
-        except (*frames.DISCONNECTED, wire.WireError):
-            log.info("zygote gone", extra=about(pid=self._pid))
+            return self._forked(number, await forked, channel, exited)
+        except BaseException:
+            channel.close()
+            self._kill(number)
+            self._expect_no_more(number)
+            raise
         finally:
-            writer.close()
-            self._fail_waiting()
-            self.gone.set()
+            self._forking.pop(number, None)
 
     def _handle(self, frame: wire.Frame) -> None:
         match frame:
-            case {"kind": "forked", "process": int(number), "pid": int(pid)}:
-                _set(self._forking.get(number), pid)
-            case {"kind": "fork_failed", "process": int(number), "reason": str(reason)}:
-                forked = self._forking.get(number)
-                if forked is not None and not forked.done():
-                    forked.set_exception(ForkError(reason))
-            case {"kind": "exited", "process": int(number), "code": int(code)}:
-                _set(self._living.pop(number, None), code)
-            case {"kind": "pong"} if self._pings:
-                _set(self._pings.pop(0), None)
+            case {"kind": "permitted" | "not_permitted" as kind, "pid": int(pid)}:
+                set_result(self._permits.get(pid), kind == "permitted")
             case _:
-                raise wire.WireError(f"the zygote sent an unexpected {frame.get('kind')} frame")
+                super()._handle(frame)
 
     def _fail_waiting(self) -> None:
-        for forked in self._forking.values():
-            if not forked.done():
-                forked.set_exception(ForkError("the zygote is gone"))
-        for exited in self._living.values():
-            _set(exited, None)
-        self._living.clear()
-
-    def _start_task(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _set(future: "asyncio.Future[_Value] | None", value: _Value) -> None:
-    if future is not None and not future.done():
-        future.set_result(value)
+        super()._fail_waiting()
+        for permitted in self._permits.values():
+            set_result(permitted, False)
 
 
 def _hello(frame: wire.Frame) -> Hello:
@@ -240,4 +233,5 @@ def _hello(frame: wire.Frame) -> Hello:
         environment=wire.field(frame, "environment", str),
         splits=splits,
         tools=wire.field(frame, "tools", str),
+        confinement=wire.mapping(frame, "confinement"),
     )

@@ -1,12 +1,15 @@
 """What an environment implements: `Environment` in the zygote, `Episode` in a process of its own.
 
 An environment is found by the entry point group `training_sandbox.environments` of the venv that
-it is installed in. Its methods run in three kinds of process:
+it is installed in. Its methods run in four kinds of process:
 
-- `Environment.preload`, `splits` and `tools` in the zygote, once, before any fork;
-- `Environment.open` and everything of `Episode` in the episode's process;
-- `Environment.evaluate` in a process of its own, forked from the zygote and never from the
-  episode's: what agent code did to its process cannot reach the evaluation.
+- `Environment.preload`, `splits`, `tools`, `readable` and `truth` in the zygote, once, before any
+  fork;
+- `Environment.open` in a template, which many episodes are forked from, or in the process of the
+  only episode that needs it;
+- everything of `Episode` in the episode's process, confined;
+- `Environment.evaluate` in a process of its own, forked from the zygote or from a template and
+  never from the episode: what agent code did to its process cannot reach the evaluation.
 """
 
 from abc import ABC, abstractmethod
@@ -26,21 +29,16 @@ class InvalidAction(ValueError):  # noqa: N818 (the caller's mistake, not a fail
 
 
 @dataclass(frozen=True, slots=True)
-class EpisodeContext:
-    """One run of one task.
+class Task:
+    """What is played.
 
     Attributes:
-        episode_id: The episode's name, unique in the life of a server.
-        task_id: One of the ids in `Environment.splits`.
+        id: One of the ids in `Environment.splits`.
         params: The `params` of the request that created the episode.
-        directory: A private, writable directory, empty at first; the state that
-            `Environment.evaluate` reads lives here.
     """
 
-    episode_id: str
-    task_id: str
+    id: str
     params: Mapping[str, object]
-    directory: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,11 @@ class Observation:
 
 
 class Episode(ABC):
-    """A task being played. It lives in its own forked process and is used by one thread."""
+    """A task being played. It lives in a forked process of its own and is used by one thread.
+
+    It can write no file, and open only what `Environment.readable` names. Before its process is
+    copied it must have no thread but the one that calls it.
+    """
 
     @abstractmethod
     def initial_messages(self) -> list[Message]:
@@ -65,7 +67,7 @@ class Episode(ABC):
 
     @abstractmethod
     def step(self, message: Message) -> Observation:
-        """Execute one action and save the state that `Environment.evaluate` needs.
+        """Execute one action.
 
         An error of the agent's code is an observation, not an exception.
 
@@ -73,7 +75,22 @@ class Episode(ABC):
             InvalidAction: The message is no action of this environment; nothing was executed.
         """
 
-    def close(self) -> None:  # noqa: B027 (most episodes have nothing to release)
+    @abstractmethod
+    def save(self) -> bytes:
+        """The state that `Environment.evaluate` needs, as the last step left it."""
+
+    def before_fork(self) -> None:  # noqa: B027 (most episodes have nothing to do)
+        """Get ready to be copied; called in the process that is about to fork."""
+
+    def after_fork(self, seed: int | None) -> None:  # noqa: B027 (the same)
+        """Go on after a fork, in the copy and in the original.
+
+        Args:
+            seed: Where randomness goes on from; None: as if there had been no fork. The module
+                `random` is taken care of already.
+        """
+
+    def close(self) -> None:  # noqa: B027 (the same)
         """Release what the end of the process does not. Not called when the process is killed."""
 
 
@@ -101,21 +118,29 @@ class Environment(ABC):
     def tools(self) -> str:
         """The description of the tools that an agent may use."""
 
+    def readable(self) -> Sequence[Path]:
+        """Files and folders that episodes may read, beside Python's and the system's libraries."""
+        return ()
+
+    def truth(self) -> Sequence[Path]:
+        """Files and folders that only evaluations may read."""
+        return ()
+
     @abstractmethod
-    def open(self, context: EpisodeContext) -> Episode:
-        """Start a task. Called in the episode's process.
+    def open(self, task: Task) -> Episode:
+        """Start a task. What it returns may be played by many processes, each a copy.
 
         Raises:
             InvalidAction: The params are not ones that this environment takes.
         """
 
     @abstractmethod
-    def evaluate(self, context: EpisodeContext, *, sparse: bool) -> float:
-        """Score the episode from `context.directory` as its last step left it.
-
-        Called in a process of its own.
+    def evaluate(self, task: Task, state: bytes, *, sparse: bool) -> float:
+        """Score what an episode saved.
 
         Args:
-            context: The episode's context, equal to the one that `open` was given.
+            task: The task that was opened.
+            state: What `Episode.save` returned. Agent code ran in the process that it comes from:
+                it may be anything.
             sparse: All or nothing (0.0 or 1.0) instead of the share that was achieved.
         """

@@ -1,49 +1,54 @@
-"""The life of an episode's process: open the task, answer steps, close."""
+"""The life of an episode's process: answer steps, save, fork, close."""
 
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from training_sandbox_worker import wire
-from training_sandbox_worker.environment import (
-    Environment,
-    Episode,
-    EpisodeContext,
-    InvalidAction,
-)
+from training_sandbox_worker import branching, wire
+from training_sandbox_worker.environment import Environment, Episode, InvalidAction, Message, Task
 from training_sandbox_worker.failure import one_line
 from training_sandbox_worker.observation import presentable, presentable_one
 
 
-def play(environment: Environment, context: EpisodeContext, channel: socket.socket) -> None:
-    """Open the task and answer the frames of the channel until `close` or its end.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A task that was opened, to be played here or in a fork of this process."""
 
-    The first answer is `opened` with the initial messages, or `invalid` or `failed`, after which
-    there is no other. Each `step` is answered by `observation`, `invalid` (nothing was executed)
-    or `failed`.
-    """
-    episode = _open(environment, context, channel)
-    if episode is None:
-        return
-    while (frame := wire.receive(channel)) is not None:
-        if frame["kind"] == "close":
-            episode.close()
-            return
-        _answer(channel, _step(episode, frame))
+    episode: Episode
+    messages: Sequence[Message]
 
 
-def _open(
-    environment: Environment, context: EpisodeContext, channel: socket.socket
-) -> Episode | None:
+def open_task(environment: Environment, task: Task, channel: socket.socket) -> Opened | None:
+    """Open a task; None when it cannot be, which is answered as `invalid` or `failed`."""
     try:
-        episode = environment.open(context)
-        messages = presentable(episode.initial_messages())
+        episode = environment.open(task)
+        return Opened(episode, presentable(episode.initial_messages()))
     except InvalidAction as error:
         wire.send(channel, {"kind": "invalid", "detail": str(error)})
-        return None
     except BaseException as error:  # noqa: BLE001 (the environment's failure is an answer)
         wire.send(channel, {"kind": "failed", "reason": one_line(error)})
-        return None
-    _answer(channel, {"kind": "opened", "messages": messages})
-    return episode
+    return None
+
+
+def play(opened: Opened, channel: socket.socket) -> None:
+    """Say `opened`, then answer the frames of the channel until `close` or its end.
+
+    A `step` is answered by `observation`, `invalid` (nothing was executed) or `failed`; `save` by
+    `saved`; `fork` by `forked`, on a new channel, in this process and in each branch.
+    """
+    _answer(channel, {"kind": "opened", "messages": opened.messages})
+    while (frame := wire.receive(channel)) is not None:
+        match frame["kind"]:
+            case "step":
+                _answer(channel, _step(opened.episode, frame))
+            case "save":
+                _answer(channel, _save(opened.episode))
+            case "fork":
+                count = wire.field(frame, "count", int)
+                channel = branching.branch(opened.episode, channel, count)
+            case _:
+                opened.episode.close()
+                return
 
 
 def _step(episode: Episode, frame: wire.Frame) -> wire.Frame:
@@ -51,16 +56,25 @@ def _step(episode: Episode, frame: wire.Frame) -> wire.Frame:
     message = wire.mapping(frame, "message")
     try:
         observation = episode.step(message)
+        answer = presentable_one(observation.messages)
         return {
             "kind": "observation",
             "index": index,
-            "message": presentable_one(observation.messages),
+            "message": answer.message,
+            "truncated": answer.truncated,
             "terminated": bool(observation.terminated),
         }
     except InvalidAction as error:
         return {"kind": "invalid", "index": index, "detail": str(error)}
     except BaseException as error:  # noqa: BLE001 (SystemExit of agent code, for one, is no end)
         return {"kind": "failed", "index": index, "reason": one_line(error)}
+
+
+def _save(episode: Episode) -> wire.Frame:
+    try:
+        return {"kind": "saved", "state": wire.text(episode.save())}
+    except BaseException as error:  # noqa: BLE001 (the environment's failure is an answer)
+        return {"kind": "failed", "reason": one_line(error)}
 
 
 def _answer(channel: socket.socket, frame: wire.Frame) -> None:

@@ -4,16 +4,16 @@ import math
 import socket
 
 from training_sandbox_worker import wire
-from training_sandbox_worker.environment import Environment, EpisodeContext
+from training_sandbox_worker.environment import Environment, Task
 from training_sandbox_worker.failure import one_line
 
 
 def evaluate(
-    environment: Environment, context: EpisodeContext, channel: socket.socket, *, sparse: bool
+    environment: Environment, task: Task, state: bytes, channel: socket.socket, *, sparse: bool
 ) -> None:
     """Answer `reward` with a finite float, or `failed`: never a number that stands for an error."""
     try:
-        reward = checked_reward(environment.evaluate(context, sparse=sparse))
+        reward = checked_reward(environment.evaluate(task, state, sparse=sparse))
     except BaseException as error:  # noqa: BLE001 (the environment's failure is an answer)
         wire.send(channel, {"kind": "failed", "reason": one_line(error)})
     else:

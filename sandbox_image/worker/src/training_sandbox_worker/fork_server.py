@@ -7,10 +7,12 @@ pid: only the parent knows whether a pid still is that process.
 """
 
 import contextlib
+import gc
 import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
@@ -19,17 +21,21 @@ from training_sandbox_worker import process, wire
 _STOP_SECONDS = 5.0
 
 
+def settle() -> None:
+    """Keep what was loaded shared: neither collector nor allocator may touch it in the children."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    gc.collect()
+    gc.freeze()
+    process.return_free_memory()
+
+
 def _wake_up(*_: object) -> None:
     """Let the wakeup pipe, which the interpreter writes to, interrupt the poll."""
 
 
 class ForkServer:
     """Forks processes that run one function each, in a session of their own.
-
-    Everything that such a process leaves behind is killed when it ends: its process group, and
-    whatever left the group, which the kernel hands to this process as an orphan. As each forked
-    process adopts the orphans below itself, a child that this process did not fork can only be
-    the remains of one that ended.
 
     Args:
         control: The connection to the owner.
@@ -42,22 +48,28 @@ class ForkServer:
         self._processes: dict[int, int] = {}
         self._stopping = False
         self._wakeup, self._wakeup_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll = select.poll()
 
     def serve(self) -> None:
         """Serve until the owner closes the control socket or SIGTERM, then kill all processes."""
         self._handle_signals()
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wakeup, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(self._wakeup, select.POLLIN)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, wire.WireError):
             while not self._stopping:
-                ready = {descriptor for descriptor, _ in poll.poll()}
-                if self._wakeup in ready:
-                    self._drain_wakeup()
-                    self._reap()
-                if self._control.fileno() in ready:
-                    self._handle_frame()
+                self._handle_events(self._wait())
         process.kill_descendants(_STOP_SECONDS)
+
+    def _wait(self) -> list[tuple[int, int]]:
+        return self._poll.poll()
+
+    def _handle_events(self, events: Sequence[tuple[int, int]]) -> None:
+        ready = {descriptor for descriptor, _ in events}
+        if self._wakeup in ready:
+            self._drain_wakeup()
+            self._reap()
+        if self._control.fileno() in ready:
+            self._handle_frame(*wire.receive_with_descriptors(self._control))
 
     def _handle_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup_in, warn_on_full_buffer=False)
@@ -73,8 +85,7 @@ class ForkServer:
             while os.read(self._wakeup, 4096):
                 pass
 
-    def _handle_frame(self) -> None:
-        frame, descriptors = wire.receive_with_descriptors(self._control)
+    def _handle_frame(self, frame: wire.Frame | None, descriptors: Sequence[int]) -> None:
         match frame:
             case {"kind": "fork", "process": int(number)}:
                 self._fork(number, descriptors)
@@ -108,7 +119,6 @@ class ForkServer:
         try:
             os.setsid()
             process.die_with_parent(signal.SIGKILL, parent)
-            process.adopt_orphans()
             self._forget_parent()
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             self._job(socket.socket(fileno=channel))
@@ -119,6 +129,7 @@ class ForkServer:
 
     def _forget_parent(self) -> None:
         signal.set_wakeup_fd(-1)
+        self._processes.clear()
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         self._control.close()
@@ -133,26 +144,27 @@ class ForkServer:
     def _kill(self, number: int) -> None:
         for pid, owned in self._processes.items():
             if owned == number:
-                process.kill_session(pid)
+                process.kill_child(pid)
 
     def _reap(self) -> None:
         ended: list[wire.Frame] = []
         with contextlib.suppress(ChildProcessError):
             while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                process.kill_session(dead.si_pid)
                 _, status = os.waitpid(dead.si_pid, 0)
-                number = self._processes.pop(dead.si_pid, None)
+                code = os.waitstatus_to_exitcode(status)
+                number = self._forget(dead.si_pid, code)
                 if number is not None:
-                    code = os.waitstatus_to_exitcode(status)
                     ended.append({"kind": "exited", "process": number, "code": code})
-        self._kill_strays()
+        self._clean_up()
         for frame in ended:
             self._report(frame)
 
-    def _kill_strays(self) -> None:
-        for pid in process.children(os.getpid()):
-            if pid not in self._processes:
-                process.kill_session(pid)
+    def _forget(self, pid: int, code: int) -> int | None:  # noqa: ARG002 (the zygote reports it)
+        """The number of a process that was reaped, if it was forked by this one."""
+        return self._processes.pop(pid, None)
+
+    def _clean_up(self) -> None:
+        """Kill what ended processes left behind, if it falls to this process."""
 
     def _report(self, frame: wire.Frame) -> None:
         wire.send(self._control, frame)

@@ -1,6 +1,7 @@
 """What leaves an episode's process: messages, checked and cut to size."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from training_sandbox_worker.environment import Message
@@ -11,16 +12,29 @@ MAX_CONTENT_BYTES = 1024 * 1024
 _MOST_BYTES_PER_CHARACTER = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Presentable:
+    """A message that may leave.
+
+    Attributes:
+        message: With a role and a content.
+        truncated: Whether the end of the content is missing.
+    """
+
+    message: Message
+    truncated: bool
+
+
 def presentable(messages: Sequence[Message]) -> list[Message]:
     """The messages with contents that are cut at `MAX_CONTENT_BYTES`.
 
     Raises:
         TypeError: Something is no message with a role and a content.
     """
-    return [_presentable(message) for message in messages]
+    return [_presentable(message).message for message in messages]
 
 
-def presentable_one(messages: Sequence[Message]) -> Message:
+def presentable_one(messages: Sequence[Message]) -> Presentable:
     """The single message of a step's observation.
 
     Raises:
@@ -32,18 +46,19 @@ def presentable_one(messages: Sequence[Message]) -> Message:
     return _presentable(messages[0])
 
 
-def _presentable(message: object) -> Message:
+def _presentable(message: object) -> Presentable:
     if not isinstance(message, dict):
         raise TypeError(f"a message is a dict, not {type(message).__name__}")
     fields = cast("Message", message)
     role, content = fields.get("role"), fields.get("content")
     if not isinstance(role, str) or not isinstance(content, str):
         raise TypeError("a message has a role and a content, both strings")
-    return {**fields, "content": cut(content)}
+    kept = cut(content)
+    return Presentable({**fields, "content": kept}, truncated=kept is not content)
 
 
 def cut(text: str) -> str:
-    """The text, or as much of its beginning as is allowed and a note that says so."""
+    """The text itself, or as much of its beginning as is allowed and a note that says so."""
     if len(text) * _MOST_BYTES_PER_CHARACTER <= MAX_CONTENT_BYTES:
         return text
     encoded = text.encode(errors="replace")

@@ -46,6 +46,22 @@ def thread_names() -> list[str]:
     ]
 
 
+def count_threads(pid: int) -> int:
+    """How many threads the process of a thread has; 0 when it has ended."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208 (asked at every start of a thread)
+    except OSError:
+        return 0
+
+
+def parent_of(pid: int) -> int | None:
+    """The parent of a process; None when it has ended."""
+    try:
+        return _parent_in(Path(f"/proc/{pid}/stat").read_bytes())
+    except OSError:
+        return None
+
+
 def children(parent: int) -> list[int]:
     """The direct children of a process, zombies included."""
     return _children_by_parent().get(parent, [])
@@ -63,14 +79,10 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def kill_session(leader: int) -> None:
-    """SIGKILL a process that leads a session, and its process group.
-
-    Call it for one's own child that was not waited for yet: until then nobody else can have its id.
-    """
-    for kill in (os.kill, os.killpg):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(leader, signal.SIGKILL)
+def kill_child(pid: int) -> None:
+    """SIGKILL one's own child that was not waited for: until then nobody else can have its id."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def kill_descendants(seconds: float) -> bool:
@@ -110,10 +122,13 @@ def _children_by_parent() -> dict[int, list[int]]:
                 stat = file.read()
         except OSError:
             continue
-        # proc_pid_stat(5): pid (comm) state ppid …; comm may itself contain parentheses.
-        parent = int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
-        by_parent[parent].append(int(entry))
+        by_parent[_parent_in(stat)].append(int(entry))
     return by_parent
+
+
+def _parent_in(stat: bytes) -> int:
+    # proc_pid_stat(5): pid (comm) state ppid …; comm may itself contain parentheses.
+    return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
 
 
 def _prctl(option: int, value: int) -> None:

@@ -5,17 +5,22 @@ Both ends are blocking sockets here; the server reads and writes the same bytes 
 """
 
 import array
+import base64
+import binascii
 import json
 import socket
 import struct
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 Frame = dict[str, object]
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Larger than any message that the server lets in (4 MiB) or an episode lets out (1 MiB), escaped.
 """
+
+MAX_DESCRIPTORS = 253
+"""As many as Linux passes with one message."""
 
 _HEADER = struct.Struct("!I")
 HEADER_BYTES = _HEADER.size
@@ -62,12 +67,16 @@ def decode(payload: bytes) -> Frame:
         WireError: The bytes are no JSON object.
     """
     try:
-        frame: object = json.loads(payload)
+        frame: object = json.loads(payload, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise WireError(f"a frame is not JSON: {error}") from error
     if not isinstance(frame, dict):
         raise WireError("a frame is not a JSON object")
     return cast("Frame", frame)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def field(frame: Frame, name: str, kind: type[_Field]) -> _Field:
@@ -91,6 +100,23 @@ def mapping(frame: Frame, name: str) -> dict[str, object]:
     return cast("dict[str, object]", field(frame, name, dict))
 
 
+def content(frame: Frame, name: str) -> bytes:
+    """One field of a frame that carries bytes, see `text`.
+
+    Raises:
+        WireError: The field is missing or carries none.
+    """
+    try:
+        return base64.b64decode(field(frame, name, str), validate=True)
+    except binascii.Error as error:
+        raise WireError(f"{name!r} of a {frame.get('kind')} frame is not base64") from error
+
+
+def text(value: bytes) -> str:
+    """Bytes as a field of a frame carries them."""
+    return base64.b64encode(value).decode()
+
+
 def send(channel: socket.socket, frame: Frame) -> None:
     """Write one frame, all of it.
 
@@ -112,16 +138,18 @@ def receive(channel: socket.socket) -> Frame | None:
 
 
 def receive_with_descriptors(channel: socket.socket) -> tuple[Frame | None, Sequence[int]]:
-    """Read one frame and the file descriptor that was passed with it (SCM_RIGHTS), if any.
+    """Read one frame and the file descriptors that were passed with it (SCM_RIGHTS), if any.
 
-    The sender attaches it to the frame's first byte, so it arrives with the header.
+    The sender attaches them to the frame's first byte, so they arrive with the header.
 
     Raises:
         WireError: What came is no frame.
     """
     descriptors = array.array("i")
     header, ancillary, _, _ = channel.recvmsg(
-        HEADER_BYTES, socket.CMSG_SPACE(descriptors.itemsize), socket.MSG_CMSG_CLOEXEC
+        HEADER_BYTES,
+        socket.CMSG_SPACE(MAX_DESCRIPTORS * descriptors.itemsize),
+        socket.MSG_CMSG_CLOEXEC,
     )
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

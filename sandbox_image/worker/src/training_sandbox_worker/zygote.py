@@ -1,23 +1,29 @@
-"""The zygote: the process that loads an environment once and forks its episodes."""
+"""The zygote: the process that loads an environment once and is above all of its processes."""
 
-import functools
-import gc
+import os
+import select
 import signal
 import socket
-import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from training_sandbox_worker import child, process, wire
+from training_sandbox_worker import process, wire
+from training_sandbox_worker.child import Jobs
 from training_sandbox_worker.discovery import UnknownEnvironmentError, find
 from training_sandbox_worker.environment import Environment
 from training_sandbox_worker.failure import one_line
-from training_sandbox_worker.fork_server import ForkServer
+from training_sandbox_worker.fork_gate import ForkGate, Registrar
+from training_sandbox_worker.fork_server import ForkServer, settle
+from training_sandbox_worker.jail import probe
+from training_sandbox_worker.jails import Jails
 
 EXIT_FAILED = 1
 
+_LOOKS_FOR_STRAYS_MS = 1000
 
-def run(name: str, control: socket.socket, parent: int) -> int:
+
+def run(name: str, control: socket.socket, parent: int, *, memory_bytes: int, jailed: bool) -> int:
     """Load the environment, say `hello` on the control socket, then fork until its end.
 
     A failure to load is answered by `boot_failed`; its traceback goes to stderr, which is the
@@ -27,24 +33,98 @@ def run(name: str, control: socket.socket, parent: int) -> int:
         name: The environment, see `discovery.find`.
         control: The connection to the server.
         parent: The server's process id.
+        memory_bytes: See `Jails`.
+        jailed: Whether its processes are confined, as far as they can be here.
 
     Returns:
         The exit status.
     """
     process.die_with_parent(signal.SIGTERM, parent)
     process.adopt_orphans()
+    registrar = Registrar()
+    confinement = probe() if jailed else None
     try:
         environment = _load(name)
-        hello = _hello(environment)
+        jails = Jails(environment, registrar, memory_bytes=memory_bytes, confinement=confinement)
+        hello = _hello(environment, jails)
     except UnknownEnvironmentError as error:
         return _refuse(control, str(error), unknown=True)
     except Exception as error:  # noqa: BLE001 (whatever it is, the server must hear of it)
         traceback.print_exc()
         return _refuse(control, one_line(error), unknown=False)
     wire.send(control, hello)
-    _settle()
-    ForkServer(control, functools.partial(child.run, environment)).serve()
+    settle()
+    Zygote(control, Jobs(environment, jails).run, registrar).serve()
     return 0
+
+
+class Zygote(ForkServer):
+    """The fork server that is above all others.
+
+    Everything that processes leave behind becomes its child, and is killed; but not branches, which
+    live on when the episode that they come from ends. Beside the frames of a fork server it takes
+    `branch`, with the new channels of the episode and its branches, and answers `permitted` or
+    `not_permitted`; each branch is `forked` then.
+
+    Args:
+        control: The connection to the owner.
+        job: See `ForkServer`.
+        registrar: Where processes announce their gates.
+    """
+
+    def __init__(
+        self, control: socket.socket, job: Callable[[socket.socket], None], registrar: Registrar
+    ) -> None:
+        super().__init__(control, job)
+        self._gate = ForkGate(registrar, self._report)
+        self._polled: set[int] = set()
+
+    def _wait(self) -> list[tuple[int, int]]:
+        wanted = self._gate.descriptors
+        for descriptor in self._polled - wanted:
+            self._poll.unregister(descriptor)
+        for descriptor in wanted - self._polled:
+            self._poll.register(descriptor, select.POLLIN)
+        self._polled = wanted
+        return self._poll.poll(_LOOKS_FOR_STRAYS_MS)
+
+    def _handle_events(self, events: Sequence[tuple[int, int]]) -> None:
+        if not events:
+            self._clean_up()
+        for descriptor, event in events:
+            if descriptor in self._polled:
+                if event & select.POLLIN:
+                    self._gate.handle(descriptor)
+                elif event & (select.POLLHUP | select.POLLERR):
+                    self._gate.hang_up(descriptor)
+        super()._handle_events(events)
+
+    def _handle_frame(self, frame: wire.Frame | None, descriptors: Sequence[int]) -> None:
+        match frame:
+            case {"kind": "branch", "pid": int(pid)}:
+                numbers = cast("list[int]", wire.field(frame, "processes", list))
+                permitted = self._gate.permit(pid, numbers, descriptors)
+                kind = "permitted" if permitted else "not_permitted"
+                self._report({"kind": kind, "pid": pid})
+            case _:
+                super()._handle_frame(frame, descriptors)
+
+    def _forget_parent(self) -> None:
+        super()._forget_parent()
+        self._gate.leave_to_parent()
+
+    def _kill(self, number: int) -> None:
+        if not self._gate.kill(number):
+            super()._kill(number)
+
+    def _forget(self, pid: int, code: int) -> int | None:
+        self._gate.ended(pid, code)
+        return super()._forget(pid, code)
+
+    def _clean_up(self) -> None:
+        for pid in process.children(os.getpid()):
+            if pid not in self._processes and not self._gate.knows(pid):
+                process.kill_child(pid)
 
 
 def _load(name: str) -> Environment:
@@ -58,12 +138,13 @@ def _load(name: str) -> Environment:
     return environment
 
 
-def _hello(environment: Environment) -> wire.Frame:
+def _hello(environment: Environment, jails: Jails) -> wire.Frame:
     return {
         "kind": "hello",
         "environment": environment.name,
         "splits": _plain(environment.splits()),
         "tools": environment.tools(),
+        "confinement": jails.report,
     }
 
 
@@ -74,12 +155,3 @@ def _plain(splits: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def _refuse(control: socket.socket, reason: str, *, unknown: bool) -> int:
     wire.send(control, {"kind": "boot_failed", "reason": reason, "unknown": unknown})
     return EXIT_FAILED
-
-
-def _settle() -> None:
-    """Keep what was loaded shared: neither collector nor allocator may touch it in the children."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    gc.collect()
-    gc.freeze()
-    process.return_free_memory()

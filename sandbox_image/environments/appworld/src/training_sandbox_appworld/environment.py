@@ -5,15 +5,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training_sandbox_appworld import library
+from training_sandbox_appworld import clock, evaluation, library, live_world
 from training_sandbox_appworld.data import read_splits
-from training_sandbox_appworld.episode import OUTPUT, AppWorldEpisode
+from training_sandbox_appworld.databases import Databases
+from training_sandbox_appworld.episode import AppWorldEpisode
+from training_sandbox_appworld.forgetting import forgotten_afterwards
 from training_sandbox_appworld.prompts import tools
 from training_sandbox_appworld.rehearsal import rehearse
-from training_sandbox_appworld.saved_state import check_saved_state
-from training_sandbox_worker.environment import Environment, Episode, EpisodeContext
+from training_sandbox_appworld.saved_state import decode
+from training_sandbox_worker.environment import Environment, Episode, Task
 
 _DEFAULT_ROOT = "/opt/world"
+_NOT_PRELOADED = "preload comes first"
 
 
 class AppWorldEnvironment(Environment):
@@ -24,9 +27,10 @@ class AppWorldEnvironment(Environment):
     def __init__(self) -> None:
         self._root = Path(os.environ.get(library.ROOT_VARIABLE, _DEFAULT_ROOT))
         self._splits: Mapping[str, Sequence[str]] = {}
+        self._prepared: tuple[live_world.LiveWorld, Databases] | None = None
 
     def preload(self) -> None:
-        """Import AppWorld and play one task.
+        """Import AppWorld, load the databases and play one task; no ground truth is read.
 
         Raises:
             WorldUnusable: There is no world, or AppWorld is not installed.
@@ -37,7 +41,16 @@ class AppWorldEnvironment(Environment):
         library.require_usable_root(self._root)
         library.require_installed_apps()
         library.use_root(self._root)
-        rehearse(self, next(ids[0] for ids in self._splits.values() if ids))
+        live_world.prepare()
+        evaluation.prepare()
+        databases = Databases(self._data / "base_dbs")
+        any_task = next(ids[0] for ids in self._splits.values() if ids)
+        with forgotten_afterwards(databases):
+            rehearse(databases, any_task)
+        with forgotten_afterwards(databases):
+            world = live_world.make_world(databases, any_task)
+        clock.let_worlds_stop_it()
+        self._prepared = world, databases
 
     def splits(self) -> Mapping[str, Sequence[str]]:
         """The task ids of train, dev, test_normal and test_challenge."""
@@ -47,29 +60,30 @@ class AppWorldEnvironment(Environment):
         """The description of the one tool, which executes code."""
         return tools()
 
-    def open(self, context: EpisodeContext) -> Episode:
-        """Start a task; params: `simple` and `prompt`, both booleans."""
-        return AppWorldEpisode(context)
+    def truth(self) -> Sequence[Path]:
+        """The tasks: what is expected of each, and what it starts from."""
+        return [self._data / "tasks"]
 
-    def evaluate(self, context: EpisodeContext, *, sparse: bool) -> float:
+    def open(self, task: Task) -> Episode:
+        """Start a task; params: `simple` and `prompt`, both booleans."""
+        assert self._prepared is not None, _NOT_PRELOADED  # noqa: S101
+        world, databases = self._prepared
+        return AppWorldEpisode(task, world, databases)
+
+    def evaluate(self, task: Task, state: bytes, *, sparse: bool) -> float:
         """The share of the task's tests that pass, or with `sparse` whether all of them do.
 
         Raises:
-            StateTampered: The saved state is not one that AppWorld writes.
+            StateTampered: The saved state is not one that an episode saves.
         """
-        check_saved_state(context.directory / "tasks" / context.task_id / "dbs")
-        os.chdir(context.directory)
-        # AppWorld imports the task's evaluation by a bare name, from the end of the path. It must
-        # not find a file of that name that agent code has put elsewhere.
-        truth = self._root.resolve() / "data" / "tasks" / context.task_id / "ground_truth"
-        sys.path.insert(0, str(truth))
-        try:
-            tracker = library.module("evaluator").evaluate_task(
-                task_id=context.task_id, experiment_name=OUTPUT, save_report=False
-            )
-        finally:
-            sys.path.remove(str(truth))
-        passes, failures = len(tracker.passes), len(tracker.failures)
-        if passes + failures == 0:
-            raise RuntimeError(f"the evaluation of {context.task_id} has no tests")
-        return float(failures == 0) if sparse else passes / (passes + failures)
+        assert self._prepared is not None, _NOT_PRELOADED  # noqa: S101
+        _, databases = self._prepared
+        truth = evaluation.ground_truth(task.id)
+        score = evaluation.evaluate(databases, task.id, decode(state), truth)
+        if score.passed + score.failed == 0:
+            raise RuntimeError(f"the evaluation of {task.id} has no tests")
+        return float(score.failed == 0) if sparse else score.passed / (score.passed + score.failed)
+
+    @property
+    def _data(self) -> Path:
+        return self._root.resolve() / "data"

@@ -1,102 +1,129 @@
 """Plays a task in the zygote before any fork, so that its episodes need not import or compile.
 
-A world cannot be used twice: whatever an episode leaves in the process reaches the next one. So the
-rehearsal only reads, and everything that AppWorld keeps in the process is thrown away after it. An
-episode in a fork of the process then is the same as one in a process of its own.
+It calls nearly every API, because what a call loads and compiles is shared by all forks.
+
+The evaluation has a made-up truth: nothing that is expected of a task gets into the memory that
+agent code will run in.
 """
 
-import builtins
-import faulthandler
-import gc
-import os
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any, cast
 
-from training_sandbox_appworld import library
-from training_sandbox_worker.environment import Environment, EpisodeContext
+from training_sandbox_appworld import evaluation, library, live_world
+from training_sandbox_appworld.databases import Databases
+from training_sandbox_appworld.live_world import LiveWorld
+from training_sandbox_appworld.world import evaluation as tests_of_a_task
 
-_SECONDS_FOR_THREADS_TO_END = 10.0
-
-_READ_EVERYTHING = """```python
+_CODE = (
+    """
 accounts = {a['account_name']: a['password'] for a in apis.supervisor.show_account_passwords()}
 profile = apis.supervisor.show_profile()
+print(profile)
 print(apis.api_docs.show_app_descriptions())
+print(apis.api_docs.show_api_doc(app_name='venmo', api_name='create_transaction'))
+tokens = {}
 for app, password in accounts.items():
     username = profile['phone_number' if app == 'phone' else 'email']
-    token = apis[app].login(username=username, password=password)['access_token']
-    print(apis[app].show_account(access_token=token))
-    print(apis.api_docs.show_api_descriptions(app_name=app))
-```"""
+    tokens[app] = apis[app].login(username=username, password=password)['access_token']
+""",
+    "print([word for word in sorted({'one', 'two'}) if len(word) == 3]); len(tokens)",
+    "apis.venmo.show_transaction(transaction_id=-1, access_token=tokens['venmo'])",
+    "apis.spotify.no_such_api()",
+    "def divide(a, b):\n    return a / b\ndivide(1, 0)",
+    "print(",
+    "import no_such_module",
+)
 
-_COMPLETE = "```python\napis.supervisor.complete_task()\n```"
+_LEFT_OUT = (
+    # They would spoil the calls after them, and a token that is logged out stays so.
+    *("logout", "delete_account"),
+    # They read all products, for seconds.
+    *("write_product_review", "update_product_review", "delete_product_review"),
+)
+
+_MADE_UP: Mapping[str, object] = {"string": "a", "integer": 1, "number": 1.0, "boolean": True}
+_FEW = 3
 
 
-def rehearse(environment: Environment, task_id: str) -> None:
-    """Open, play and evaluate a task in this process, and forget it.
+def rehearse(databases: Databases, task_id: str) -> None:
+    """Open, play and evaluate a task in this process.
 
-    Raises:
-        RuntimeError: Threads of the world did not end.
+    A world cannot be used twice: everything that is left must be forgotten.
+
+    Args:
+        databases: Not open.
+        task_id: Any task.
     """
-    with TemporaryDirectory(prefix="rehearsal-") as directory, _forgotten_afterwards():
-        context = EpisodeContext("rehearsal", task_id, {}, Path(directory))
-        episode = environment.open(context)
-        episode.initial_messages()
-        for content in (_READ_EVERYTHING, _COMPLETE):
-            episode.step({"role": "assistant", "content": content})
-        episode.close()
-        environment.evaluate(context, sparse=False)
+    world = live_world.make_world(databases, task_id)
+    for code in _CODE:
+        world.execute(code)
+    _call_apis(world)
+    world.execute("apis.supervisor.complete_task()")
+    world.task_completed()
+    _make_validators(databases)
+    evaluation.evaluate(databases, task_id, databases.changes(), _made_up_truth(task_id))
 
 
-@contextmanager
-def _forgotten_afterwards() -> Generator[None]:
-    directory, excepthook = Path.cwd(), sys.excepthook
-    system_exit, display = builtins.SystemExit, sys.displayhook
-    ipython_directory = os.environ.get("IPYTHONDIR")
-    try:
-        yield
-    finally:
-        os.chdir(directory)
-        _forget_worlds()
-        # What AppWorld and IPython leave: an agent's `raise SystemExit` must not end its process,
-        # so AppWorld makes it an ordinary exception, for the whole process and for good.
-        builtins.SystemExit = system_exit
-        sys.excepthook, sys.displayhook = excepthook, display
-        sys.modules.pop("evaluation", None)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        faulthandler.disable()
-        os.environ.pop("IPYTHONDIR", None)
-        if ipython_directory is not None:
-            os.environ["IPYTHONDIR"] = ipython_directory
-        gc.collect()
-        _wait_for_threads()
-
-
-def _forget_worlds() -> None:
-    """Close every database and drop every cache that has a handle or an episode's state in it."""
-    library.module("environment").AppWorld.close_all()
-    model_lib = library.module("apps.model_lib")
-    model_lib.CachedDBHandler.reset()
-    model_lib.ModelHashHandler.reset()
-    caches: list[Callable[..., object]] = [
-        model_lib.get_cached_db_engine,
-        # An open handle of a base database must not be shared by two processes.
-        model_lib.get_direct_cached_sqlite3_connection,
+def _call_apis(world: LiveWorld) -> None:
+    """Call what only looks first; the ids that are found there are arguments of other calls."""
+    tokens = cast("Mapping[str, str]", world.shell.user_ns.get("tokens", {}))
+    apis = [
+        (app, api, doc)
+        for app, docs in world.task.api_docs.items()
+        for api, doc in docs.items()
+        if api not in _LEFT_OUT
     ]
-    for cached in caches:
-        cached.cache_clear()  # type: ignore[attr-defined]
+    found: dict[str, object] = {}
+    for app, api, doc in sorted(apis, key=lambda one: one[2]["method"] != "GET"):
+        arguments = {
+            parameter["name"]: found.get(parameter["name"], _MADE_UP.get(parameter["type"]))
+            for parameter in doc["parameters"]
+            if parameter["required"] or parameter["name"] == "query"
+        }
+        if "access_token" in arguments:
+            arguments["access_token"] = tokens.get(app)
+        # Many of the made-up arguments are not accepted, which has to be compiled as well.
+        with contextlib.suppress(Exception):
+            _collect_ids(world.requester.request(app, api, **arguments), found)
 
 
-def _wait_for_threads() -> None:
-    """The threads of AppWorld's test client end a moment after it is closed."""
-    end = time.monotonic() + _SECONDS_FOR_THREADS_TO_END
-    while threading.active_count() > 1:
-        if time.monotonic() > end:
-            names = ", ".join(thread.name for thread in threading.enumerate())
-            raise RuntimeError(f"threads are left after the rehearsal: {names}")
-        time.sleep(0.01)
+def _collect_ids(response: object, found: dict[str, object]) -> None:
+    if isinstance(response, list):
+        for item in cast("list[object]", response)[:_FEW]:
+            _collect_ids(item, found)
+    elif isinstance(response, dict):
+        fields = cast("dict[str, object]", response)
+        found.update({name: value for name, value in fields.items() if name.endswith("_id")})
+
+
+def _make_validators(databases: Databases) -> None:
+    """AppWorld derives a class from each model when a row of it is first created."""
+    for app in databases.apps:
+        for model in library.module(f"apps.{app}.models").SQLModel.models():
+            model.validator()
+
+
+def _made_up_truth(task_id: str) -> Any:
+    expected = {
+        "changed_models": [],
+        "records": [
+            {"model": model, "added": [{"id": 1}], "updated": []}
+            for model in ("venmo.Transaction", "spotify.SongLike", "simple_note.Note")
+        ],
+    }
+    truth = library.module("ground_truth").GroundTruth(
+        task_id=task_id,
+        required_apps=[],
+        public_data={},
+        private_data=expected,
+        answer="made up",
+        evaluation_code="",
+        solution_code="",
+        compiled_solution_code="",
+        generator_code="",
+        metadata={"difficulty": 1, "num_solution_code_lines": 1, "num_apis": 1},
+    )
+    truth.loaded_from_directory = str(Path(tests_of_a_task.__file__).parent)
+    return truth

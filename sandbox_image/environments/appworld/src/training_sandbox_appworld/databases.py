@@ -1,0 +1,192 @@
+"""The databases of a world, in the memory of the zygote and of every process forked from it.
+
+SQLite keeps such a database as one piece of memory, of which a fork copies only the pages that it
+changes. What is read goes through a small cache, the only other memory that grows.
+
+AppWorld finds a database by an app and a "home", a name with the task's id in it. A task has two
+homes, its input and its output: the state before and after it is played. Both are the same database
+here, until an evaluation gives the apps that have changed another output.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from training_sandbox_appworld import library
+from training_sandbox_appworld.replay import replay
+from training_sandbox_appworld.saved_state import Change, Changes, StateTampered
+
+_CACHE_KIB = 512
+_PAGES_OF_ROOM = 16
+
+
+class Databases:
+    """The databases of all apps: as every task starts at first, then as one task does.
+
+    Args:
+        directory: Where `<app>.db` of every app is.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        library.module("apps.model_lib").Database._get_engine_to_details = _details  # noqa: SLF001
+        apps: Sequence[str] = library.module("apps").get_all_apps()
+        self._apps = {app: _AppDatabase(app, self._image(app)) for app in apps}
+        self.task_id: str | None = None
+
+    @property
+    def apps(self) -> Sequence[str]:
+        """The names of all apps."""
+        return list(self._apps)
+
+    def restore(self) -> None:
+        """Forget the task."""
+        for app, database in self._apps.items():
+            database.restore(self._image(app))
+        library.module("apps.model_lib").CachedDBHandler.cache = {}
+        self.task_id = None
+
+    def open(self, task_id: str) -> None:
+        """Become the databases of a task as it starts.
+
+        Raises:
+            RuntimeError: They are those of a task already.
+        """
+        if self.task_id is not None:
+            raise RuntimeError(f"the databases are those of {self.task_id} already")
+        for database in self._apps.values():
+            database.open(task_id)
+        self.task_id = task_id
+
+    def changes(self) -> Changes:
+        """What was changed in the output since the task started, of the apps that were."""
+        changes = {app: database.changes() for app, database in self._apps.items()}
+        return {app: of_app for app, of_app in changes.items() if of_app}
+
+    def make_changes(self, changes: Changes) -> None:
+        """Make changes in the output, and leave the input as it is.
+
+        Raises:
+            StateTampered: There is no such app, or a change cannot be made.
+        """
+        for app, of_app in changes.items():
+            if app not in self._apps:
+                raise StateTampered(f"there is no app {app!r}")
+            self._apps[app].make_changes(of_app)
+
+    def _image(self, app: str) -> bytes:
+        path = self._directory / f"{app}.db"
+        with (
+            closing(
+                sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+            ) as file,
+            closing(sqlite3.connect(":memory:")) as copy,
+        ):
+            file.backup(copy)
+            return copy.serialize()
+
+
+class _AppDatabase:
+    """One app's. AppWorld uses each home by an engine of its own."""
+
+    def __init__(self, app: str, image: bytes) -> None:
+        self._app = app
+        self._model_lib = library.module("apps.model_lib")
+        self._connection = _connect(image)
+        self._input, self._output = _engine(self._connection), _engine(self._connection)
+        self._output_home = ""
+        self._tracker: Any = None
+        self._changes_of_task = 0
+
+    def restore(self, image: bytes) -> None:
+        self._tracker.stop()
+        self._forget()
+        _load(self._connection, image)
+
+    def open(self, task_id: str) -> None:
+        self._forget()
+        home = self._model_lib.get_db_home_path
+        changes = Path(home("disk", "task_input", task_id)) / f"{self._app}.jsonl"
+        of_task = self._model_lib.apply_db_changes(self._connection, str(changes))
+        self._changes_of_task = len(of_task)
+        self._output_home = home("memory", "task_output", task_id)
+        self._mount(self._input, home("memory", "task_input", task_id))
+        self._tracker = self._mount(self._output, self._output_home)
+        self._tracker.add_changes(of_task)
+        self._tracker.start()
+
+    def changes(self) -> list[Change]:
+        return [Change(*change) for change in self._tracker.changes[self._changes_of_task :]]
+
+    def make_changes(self, changes: Sequence[Change]) -> None:
+        """Make changes in a copy, which is the output from now on."""
+        copy = _connect(self._connection.serialize())
+        replay(copy, changes)
+        engine = _engine(copy)
+        # Queries are the same for all connections, once they are compiled.
+        engine._compiled_cache = self._output._compiled_cache  # noqa: SLF001
+        self._mount(engine, self._output_home)
+
+    def _forget(self) -> None:
+        """Let AppWorld not think that an engine is still at the home where it was."""
+        used = library.module(f"apps.{self._app}.models").SQLModel.db
+        used.engine = used.tracker = used.connection = None
+
+    def _mount(self, engine: Any, home: str) -> Any:
+        """Let AppWorld find the engine at a home; returns what tracks its changes."""
+        engine.home = home
+        tracker = self._model_lib.DBChangesTracker(engine)
+        path = self._model_lib.db_home_to_app_path(home, self._app)
+        self._model_lib.CachedDBHandler.set(path, engine, tracker)
+        return tracker
+
+
+def _details(engine: Any) -> tuple[str, str, str, str, sqlite3.Connection]:
+    """What AppWorld reads from the name of an engine's database, each time that it changes homes.
+
+    Its URL, its path, its home, where it is stored, and its connection.
+    """
+    return "", "", engine.home, "memory", engine.connection
+
+
+def _connect(image: bytes) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _load(connection, image)
+    return connection
+
+
+def _load(connection: sqlite3.Connection, image: bytes) -> None:
+    connection.deserialize(image)
+    # Its own temporary files would be files.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    _make_room(connection)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+
+def _make_room(connection: sqlite3.Connection) -> None:
+    """Let SQLite double the memory of a database now, so that a fork does not move it to grow it.
+
+    It does so when more is written than there is memory for, and keeps it when that is undone.
+    """
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute("PRAGMA cache_size = 1")
+    connection.execute("BEGIN")
+    connection.execute("CREATE TABLE room (filler)")
+    filler = (free + _PAGES_OF_ROOM) * page_bytes
+    connection.execute("INSERT INTO room VALUES (zeroblob(?))", (filler,))
+    connection.rollback()
+
+
+def _engine(connection: sqlite3.Connection) -> Any:
+    """An engine whose only connection is this one, made as AppWorld makes its own."""
+    engine = import_module("sqlmodel").create_engine(
+        "sqlite://",
+        creator=lambda: connection,
+        poolclass=import_module("sqlalchemy.pool").StaticPool,
+    )
+    engine.connection = connection
+    return engine

@@ -1,0 +1,118 @@
+"""A task that is open in a process, which the task's episodes are forked from."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from training_sandbox_server import frames
+from training_sandbox_server.errors import InvalidRequestError
+from training_sandbox_server.forker import ForkedProcess, Forker
+from training_sandbox_worker import wire
+
+_END_SECONDS = 10.0
+
+
+class TemplateError(Exception):
+    """The task could not be opened; the text is the reason in one line, for the log."""
+
+
+class Template(Forker):
+    """A process that has a task open.
+
+    Attributes:
+        memory_bytes: What it holds beside what it shares with the zygote, when it was made.
+        uses: How many processes were asked of it.
+    """
+
+    def __init__(self, process: ForkedProcess) -> None:
+        super().__init__("template", process.channel)
+        self.memory_bytes = 0
+        self.uses = 0
+        self._process = process
+        self._retired = False
+
+    @classmethod
+    async def make(cls, forker: Forker, task: Mapping[str, object], seconds: float) -> "Template":
+        """Open a task in a process that is forked for it.
+
+        Raises:
+            InvalidRequestError: The environment does not take the params.
+            ForkError: There is no process.
+            TimeoutError: It takes too long.
+            TemplateError: The environment failed.
+        """
+        async with asyncio.timeout(seconds):
+            template = cls(await forker.fork())
+            try:
+                await template._open(task)
+            except BaseException:
+                template.kill()
+                raise
+        template.memory_bytes = await asyncio.to_thread(_private_bytes, template._process.pid)
+        return template
+
+    async def fork(self) -> ForkedProcess:
+        """A process in which the task is open.
+
+        Raises:
+            ForkError: There is none.
+        """
+        self.uses += 1
+        try:
+            return await super().fork()
+        finally:
+            self._end_if_unused()
+
+    def retire(self) -> None:
+        """End once nothing that was forked from it lives."""
+        self._retired = True
+        self._end_if_unused()
+
+    def kill(self) -> None:
+        """End now, and with it all that was forked from it."""
+        self._control.close()
+        self._process.kill()
+
+    async def wait(self) -> None:
+        """Wait until the process has ended."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._process.exited), _END_SECONDS)
+
+    async def _open(self, task: Mapping[str, object]) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=self._control.dup())
+        try:
+            await frames.write(writer, {"kind": "template", "task": task})
+            answer = await frames.read(reader)
+        except (*frames.DISCONNECTED, wire.WireError) as error:
+            writer.close()
+            raise TemplateError("its process ended") from error
+        match answer:
+            case {"kind": "opened"}:
+                self.listen(reader, writer)
+            case {"kind": "invalid", "detail": str(detail)}:
+                writer.close()
+                raise InvalidRequestError(detail)
+            case _:
+                writer.close()
+                raise TemplateError(str(cast("object", answer.get("reason"))))
+
+    def _handle(self, frame: wire.Frame) -> None:
+        super()._handle(frame)
+        self._end_if_unused()
+
+    def _end_if_unused(self) -> None:
+        if self._retired and self.children == 0:
+            self._control.close()
+            self._process.kill()
+
+
+def _private_bytes(pid: int) -> int:
+    """The memory that only this process has; 0 if it has ended."""
+    private = 0
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Private_"):
+                private += int(line.split()[1]) * 1024
+    return private

@@ -1,0 +1,143 @@
+"""The templates that are kept: the tasks used lately, as many as memory allows."""
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from training_sandbox_server import memory
+from training_sandbox_server.errors import InvalidRequestError
+from training_sandbox_server.forker import Forker, ForkError
+from training_sandbox_server.logs import about
+from training_sandbox_server.strict_json import canonical
+from training_sandbox_server.template import Template, TemplateError
+
+_WORTH_A_TEMPLATE = 2
+"""A task that is opened a second time will probably be opened again."""
+
+_LEAST_FREE_SHARE = 0.1
+_CHECKS_SECONDS = 2.0
+_MOST_COUNTED = 10_000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatesStatus:
+    """What the templates take."""
+
+    count: int
+    memory_bytes: int
+
+
+class Templates:
+    """Makes templates, in the background or at once, and drops those used longest ago.
+
+    Args:
+        zygote: Their processes are forked from it.
+        seconds: How long opening a task may take.
+        budget_bytes: How much memory they may take together.
+    """
+
+    def __init__(self, zygote: Forker, *, seconds: float, budget_bytes: int) -> None:
+        self._zygote = zygote
+        self._seconds = seconds
+        self._budget_bytes = budget_bytes
+        self._ready: OrderedDict[str, Template] = OrderedDict()
+        self._making: dict[str, asyncio.Task[Template | None]] = {}
+        self._one_at_a_time = asyncio.Semaphore(1)
+        self._opened: Counter[str] = Counter()
+
+    @property
+    def status(self) -> TemplatesStatus:
+        """How many there are, and what they take."""
+        return TemplatesStatus(len(self._ready), self._memory_bytes)
+
+    def find(self, task: Mapping[str, object]) -> Template | None:
+        """The template of a task that is about to be opened, if there is one.
+
+        When the task was opened before and there is none, one is made in the background.
+        """
+        key = canonical(task)
+        template = self._ready.get(key)
+        if template is not None and not template.gone.is_set():
+            self._ready.move_to_end(key)
+            return template
+        self._opened[key] += 1
+        if self._opened[key] >= _WORTH_A_TEMPLATE:
+            self.prepare(task)
+        if len(self._opened) > _MOST_COUNTED:
+            self._opened.clear()
+        return None
+
+    def find_ready(self, task: Mapping[str, object]) -> Template | None:
+        """The template of a task if there is one; nothing is counted, and nothing made."""
+        template = self._ready.get(canonical(task))
+        return template if template is not None and not template.gone.is_set() else None
+
+    def prepare(self, task: Mapping[str, object]) -> None:
+        """Make a template in the background, if memory allows."""
+        if self._may_grow():
+            self._start(task)
+
+    async def warm(self, task: Mapping[str, object]) -> None:
+        """Make a template now, if there is none.
+
+        Raises:
+            InvalidRequestError: The environment does not take the params.
+            ForkError, TimeoutError, TemplateError: There is none.
+        """
+        if self.find_ready(task) is None:
+            await asyncio.shield(self._start(task))
+
+    async def watch_memory(self) -> None:
+        """Drop templates when memory is short, for ever."""
+        while True:
+            await asyncio.sleep(_CHECKS_SECONDS)
+            if self._ready and memory.free_share() < _LEAST_FREE_SHARE:
+                self._drop_oldest("memory is short")
+
+    def _start(self, task: Mapping[str, object]) -> "asyncio.Task[Template | None]":
+        key = canonical(task)
+        if key not in self._making:
+            making = asyncio.create_task(self._make(key, task))
+            self._making[key] = making
+            making.add_done_callback(lambda done: self._made(key, done))
+        return self._making[key]
+
+    async def _make(self, key: str, task: Mapping[str, object]) -> Template | None:
+        async with self._one_at_a_time:
+            if self.find_ready(task) is not None:
+                return None
+            template = await Template.make(self._zygote, task, self._seconds)
+        self._ready[key] = template
+        while self._memory_bytes > self._budget_bytes and len(self._ready) > 1:
+            self._drop_oldest("the budget is spent")
+        return template
+
+    def _made(self, key: str, made: "asyncio.Task[Template | None]") -> None:
+        self._making.pop(key, None)
+        error = None if made.cancelled() else made.exception()
+        match error:
+            case None | InvalidRequestError():
+                pass
+            case ForkError() | TimeoutError() | TemplateError():
+                log.warning("no template", extra=about(task=key, why=str(error) or "too slow"))
+            case _:
+                log.error("no template", extra=about(task=key), exc_info=error)
+
+    def _drop_oldest(self, why: str) -> None:
+        key, template = self._ready.popitem(last=False)
+        log.info("template dropped", extra=about(task=key, why=why, uses=template.uses))
+        template.retire()
+
+    @property
+    def _memory_bytes(self) -> int:
+        for key in [key for key, template in self._ready.items() if template.gone.is_set()]:
+            del self._ready[key]
+        return sum(template.memory_bytes for template in self._ready.values())
+
+    def _may_grow(self) -> bool:
+        within = self._memory_bytes < self._budget_bytes
+        return within and memory.free_share() >= _LEAST_FREE_SHARE

@@ -1,0 +1,292 @@
+"""The gate that a jailed process must pass to start a thread or a process.
+
+Agent code can start nothing by itself. An episode's process forks when the server asked for
+branches of it, and only then: the kernel stops each fork and asks the holder of the gate, who knows
+whether it was asked for (seccomp_unotify(2)).
+"""
+
+import array
+import contextlib
+import errno
+import os
+import signal
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from training_sandbox_worker import process, wire
+from training_sandbox_worker.jail.notifications import (
+    Notification,
+    allow,
+    answer_with_descriptor,
+    deny,
+    receive,
+)
+
+MAX_THREADS = 64
+MAX_REFUSALS = 1000
+"""A process that is refused so often is an attack on whoever has to answer, and is killed."""
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Registrar:
+    """A socket on which processes hand their gates to the zygote, before they run agent code."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._ours.setblocking(False)
+
+    def fileno(self) -> int:
+        """The descriptor that `announce` writes to."""
+        return self._theirs.fileno()
+
+    @property
+    def receiver(self) -> int:
+        """The descriptor that `receive` reads from."""
+        return self._ours.fileno()
+
+    def announce(self, listener: int) -> None:
+        """Hand over this process's gate; it has none then."""
+        socket.send_fds(self._theirs, [b"gate"], [listener])
+        os.close(listener)
+
+    def receive(self) -> tuple[int, int] | None:
+        """The pid, which the kernel vouches for, and the gate of a process; None if none waits."""
+        listeners = array.array("i")
+        room = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(listeners.itemsize)
+        try:
+            _, ancillary, _, _ = self._ours.recvmsg(16, room, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            return None
+        pid = 0
+        for _, kind, content in ancillary:
+            if kind == socket.SCM_RIGHTS:
+                listeners.frombytes(content)
+            elif kind == socket.SCM_CREDENTIALS:
+                pid = _CREDENTIALS.unpack(content)[0]
+        return (pid, listeners[0]) if pid and listeners else None
+
+    def leave_to_parent(self) -> None:
+        """In a forked process: it may announce, and not receive."""
+        self._ours.close()
+
+    def close(self) -> None:
+        """In a process that has announced its gate, or will not."""
+        self._theirs.close()
+
+
+@dataclass(slots=True)
+class _Branching:
+    """Branches that were asked for.
+
+    Attributes:
+        parent: The process that may fork.
+        permits: How often it still may.
+        channel: The parent's new channel; None once it has it.
+        waiting: Number and channel of each branch that has not come yet.
+    """
+
+    parent: int
+    permits: int
+    channel: int | None
+    waiting: deque[tuple[int, int]]
+
+    def close(self) -> None:
+        for descriptor in (self.channel, *(channel for _, channel in self.waiting)):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.channel = None
+        self.waiting.clear()
+
+
+@dataclass(slots=True)
+class _Family:
+    """An episode and its branches: all that is behind one listener."""
+
+    listener: int
+    refusals: int = 0
+    branching: _Branching | None = None
+    branches: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Branch:
+    number: int
+    handle: int
+
+
+class ForkGate:
+    """Holds the gates of all jailed processes below this one.
+
+    Args:
+        registrar: Where they are announced.
+        report: Tells the owner of the zygote that a branch was `forked` or has `exited`.
+    """
+
+    def __init__(self, registrar: Registrar, report: Callable[[wire.Frame], None]) -> None:
+        self._registrar = registrar
+        self._report = report
+        self._families: dict[int, _Family] = {}
+        self._family_of: dict[int, _Family] = {}
+        self._branches: dict[int, _Branch] = {}
+
+    @property
+    def descriptors(self) -> set[int]:
+        """What is to be polled."""
+        handles = {branch.handle for branch in self._branches.values()}
+        return {self._registrar.receiver, *self._families, *handles}
+
+    def handle(self, descriptor: int) -> None:
+        """Do what a descriptor that can be read calls for."""
+        if descriptor == self._registrar.receiver:
+            self._admit()
+        elif descriptor in self._families:
+            self._answer(self._families[descriptor])
+        else:
+            for pid, branch in list(self._branches.items()):
+                if branch.handle == descriptor:
+                    self.ended(pid, None)
+
+    def hang_up(self, listener: int) -> None:
+        """Forget a family of which nobody is left."""
+        family = self._families.pop(listener, None)
+        if family is None:
+            return
+        for pid in [pid for pid, known in self._family_of.items() if known is family]:
+            del self._family_of[pid]
+        if family.branching is not None:
+            family.branching.close()
+        os.close(listener)
+
+    def leave_to_parent(self) -> None:
+        """In a forked process: hold nothing that is its parent's."""
+        for family in self._families.values():
+            os.close(family.listener)
+            if family.branching is not None:
+                family.branching.close()
+        for branch in self._branches.values():
+            os.close(branch.handle)
+        self._registrar.leave_to_parent()
+
+    def knows(self, pid: int) -> bool:
+        """Whether a process is a branch."""
+        return pid in self._branches
+
+    def kill(self, number: int) -> bool:
+        """SIGKILL the branch of a number; False if there is none."""
+        for branch in self._branches.values():
+            if branch.number == number:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(branch.handle, signal.SIGKILL)
+                return True
+        return False
+
+    def ended(self, pid: int, code: int | None) -> None:
+        """Report the end of a branch, once.
+
+        Args:
+            pid: Its process.
+            code: Its exit code, if this process was the one to reap it.
+        """
+        branch = self._branches.pop(pid, None)
+        if branch is None:
+            return
+        os.close(branch.handle)
+        self._family_of.pop(pid, None)
+        self._report({"kind": "exited", "process": branch.number, "code": code})
+
+    def permit(self, parent: int, numbers: Sequence[int], channels: Sequence[int]) -> bool:
+        """Let a process fork, once for each number.
+
+        Args:
+            parent: The process.
+            numbers: Of the branches.
+            channels: Descriptors, taken over: the parent's new channel, then each branch's.
+
+        Returns:
+            Whether it may; not when it has no gate.
+        """
+        self._admit()
+        family = self._family_of.get(parent)
+        if family is None or len(channels) != len(numbers) + 1:
+            for channel in channels:
+                os.close(channel)
+            return False
+        if family.branching is not None:
+            family.branching.close()
+        waiting = deque(zip(numbers, channels[1:], strict=True))
+        family.branching = _Branching(parent, len(numbers), channels[0], waiting)
+        return True
+
+    def _admit(self) -> None:
+        while (announced := self._registrar.receive()) is not None:
+            pid, listener = announced
+            self._families[listener] = self._family_of[pid] = _Family(listener)
+
+    def _answer(self, family: _Family) -> None:
+        notification = receive(family.listener)
+        if notification is None:
+            return
+        if notification.is_gate_call:
+            self._hand_over_channel(family, notification)
+        elif self._may_start(family, notification):
+            allow(family.listener, notification.id)
+        else:
+            self._refuse(family, notification)
+
+    def _may_start(self, family: _Family, notification: Notification) -> bool:
+        threads = process.count_threads(notification.pid)
+        if notification.is_thread:
+            return threads < MAX_THREADS
+        branching = family.branching
+        if branching is None or branching.parent != notification.pid or threads != 1:
+            return False
+        if branching.permits == 0:
+            return False
+        branching.permits -= 1
+        return True
+
+    def _hand_over_channel(self, family: _Family, notification: Notification) -> None:
+        branching, pid = family.branching, notification.pid
+        # Another thread of a branch would get the channel of the next branch.
+        if branching is None or process.count_threads(pid) != 1:
+            self._refuse(family, notification)
+        elif pid == branching.parent and branching.channel is not None:
+            # What it forked from now on would have its channel.
+            branching.permits = 0
+            channel, branching.channel = branching.channel, None
+            self._give(family, notification, channel)
+        elif self._is_awaited(branching, pid):
+            number, channel = branching.waiting.popleft()
+            with contextlib.suppress(ProcessLookupError):
+                self._branches[pid] = _Branch(number, os.pidfd_open(pid))
+                self._family_of[pid] = family
+                self._report({"kind": "forked", "process": number, "pid": pid})
+            self._give(family, notification, channel)
+        else:
+            self._refuse(family, notification)
+
+    def _give(self, family: _Family, notification: Notification, channel: int) -> None:
+        """Hand a channel over; it is closed here, and lost if the process cannot take it."""
+        try:
+            answer_with_descriptor(family.listener, notification.id, channel)
+        except OSError:
+            # It has as many descriptors as it may.
+            self._refuse(family, notification)
+        finally:
+            os.close(channel)
+
+    def _is_awaited(self, branching: _Branching, pid: int) -> bool:
+        is_new = pid not in self._branches and process.parent_of(pid) == branching.parent
+        return is_new and bool(branching.waiting)
+
+    def _refuse(self, family: _Family, notification: Notification) -> None:
+        deny(family.listener, notification.id, errno.EPERM)
+        family.refusals += 1
+        if family.refusals >= MAX_REFUSALS:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(notification.pid, signal.SIGKILL)
