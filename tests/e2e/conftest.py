@@ -47,7 +47,12 @@ def shared(api: Client) -> Iterator[Namespace]:
 def sandbox(shared: Namespace) -> Iterator[TrainingSandbox]:
     """A client with an open AppWorld instance, shared by the tests that do no harm to it."""
     with TrainingSandbox(
-        env_type="appworld", namespace=shared.name, name="shared", slots=16
+        env_type="appworld",
+        namespace=shared.name,
+        name="shared",
+        slots=16,
+        # Tests that do not use it may run for long in between.
+        idle_timeout_seconds=7200,
     ) as box:
         yield box
 
