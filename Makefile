@@ -41,6 +41,10 @@ test-fast: venv venv-appworld ## Run the tests that need no cluster
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 
+.PHONY: test-long
+test-long: venv ## Run 2,000 random sequences of calls against a server
+	SANDBOX_STATEFUL_RUNS=2000 $(PYTHON) -m pytest --numprocesses 0 tests/sandbox_image/server/test_stateful.py
+
 .PHONY: test-e2e
 test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours)
 	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
@@ -99,6 +103,16 @@ undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.m
 .PHONY: bench-ready
 bench-ready: deploy ## Measure apply → Ready against the same pod started bare
 	$(CLUSTER_RUN) $(PYTHON) benchmarks/ready.py
+
+# QUICK=1: a small world and few repetitions. KEYS="create_group_ms_p50 …": only these.
+.PHONY: bench-sandbox
+bench-sandbox: venv venv-appworld $(CURDIR)/build/world/$(if $(QUICK),4000,300000) ## Measure what episodes of AppWorld cost (QUICK=1 KEYS=…)
+	$(PYTHON) -m benchmarks.sandbox $(if $(QUICK),--quick) $(if $(KEYS),--only $(KEYS))
+
+.PHONY: bench-soak
+bench-soak: SOAKED = $(if $(filter file,$(origin ENV)),counter,$(ENV))
+bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes and see that nothing grows (ENV=appworld)
+	$(PYTHON) -m benchmarks.soak --environment $(SOAKED)
 
 ##
 .PHONY: venv
