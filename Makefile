@@ -41,6 +41,10 @@ test-fast: venv venv-appworld ## Run the tests that need no cluster
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 
+.PHONY: test-hostile
+test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (not in `make test`: limit its memory)
+	$(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
+
 .PHONY: test-long
 test-long: venv ## Run 2,000 random sequences of calls against a server
 	SANDBOX_STATEFUL_RUNS=2000 $(PYTHON) -m pytest --numprocesses 0 tests/sandbox_image/server/test_stateful.py
