@@ -65,7 +65,9 @@ def test_steps_of_one_episode_wait_for_each_other(server, episode, in_background
     slow = in_background(server.observe, episode, "sleep 2")
     wait_until(lambda: server.status()["idle_seconds"] == 0.0)
     assert server.observe(episode, "add 1") == "1"
-    assert not slow.is_alive()
+    assert slow.result() == "slept"
+    _, *steps = server.trajectory(episode)
+    assert [step["action"]["content"] for step in steps] == ["sleep 2", "add 1"]
 
 
 def test_an_evaluation_waits_for_the_step_that_runs(server, episode, in_background):

@@ -149,7 +149,8 @@ def test_many_small_pieces_are_a_memory_error_too(prepare, run_in):
             pieces.clear()
         return count * 65536 // MEBIBYTE
 
-    assert 32 <= run_in(prepare(memory_bytes=64 * MEBIBYTE), _bomb).returned <= 72
+    # What is free in the heap of the tests' own process comes on top of what may be mapped.
+    assert 384 <= run_in(prepare(memory_bytes=512 * MEBIBYTE), _bomb).returned <= 768
 
 
 def test_memory_of_before_is_given(prepare, run_in):
