@@ -50,7 +50,8 @@ def test_every_verb_answers_in_the_old_shape(old_client: OldClient, solutions: S
     created = old_client.post("create", task_id=task_id, instance_id="exp_1763_0a1b2c3d")
     assert [message["role"] for message in created["state"]] == ["system", "user"]
     assert all(isinstance(message["content"], str) for message in created["state"])
-    assert created["info"] == {"instance_id": "exp_1763_0a1b2c3d", "task_id": task_id}
+    assert created["info"]["instance_id"] == "exp_1763_0a1b2c3d"
+    assert created["info"]["task_id"] == task_id
 
     assert isinstance(old_client.post("get_info", instance_id="exp_1763_0a1b2c3d"), str)
 
