@@ -88,11 +88,13 @@ def tasks_of(world: Path) -> list[str]:
 
 
 def rows_of(world: Path) -> int:
-    """How many rows its databases have together."""
+    """How many rows its databases have together, without those of search indexes."""
     rows = 0
     for path in sorted((world / "data" / "base_dbs").glob("*.db")):
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%_fts%'"
+            )
             for (table,) in tables.fetchall():
                 rows += database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
     return rows

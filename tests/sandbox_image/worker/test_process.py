@@ -80,3 +80,11 @@ def test_the_threads_of_a_process_are_named(run):
         print(len(process.thread_names()))
     """)
     assert words == ["1", "2"]
+
+
+def test_long_turns_are_those_of_a_process_that_computes(run):
+    words = run("""
+        process.take_long_turns()
+        print(os.sched_getscheduler(0) == os.SCHED_BATCH)
+    """)
+    assert words == ["True"]

@@ -4,7 +4,7 @@ import random
 import socket
 from dataclasses import dataclass
 
-from training_sandbox_worker import evaluation, wire
+from training_sandbox_worker import evaluation, process, wire
 from training_sandbox_worker.environment import Environment, Task
 from training_sandbox_worker.episode import Opened, open_task, play
 from training_sandbox_worker.fork_server import ForkServer, settle
@@ -52,6 +52,7 @@ class Jobs:
         else:
             random.setstate(self.random_state)  # type: ignore[arg-type]
             opened.episode.after_fork(None)
+        process.take_long_turns()
         self.jails.enter_for_episode(channel)
         play(opened, channel)
 

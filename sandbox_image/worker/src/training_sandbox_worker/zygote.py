@@ -15,6 +15,7 @@ from training_sandbox_worker.environment import Environment
 from training_sandbox_worker.failure import one_line
 from training_sandbox_worker.fork_gate import ForkGate, Registrar
 from training_sandbox_worker.fork_server import ForkServer, settle
+from training_sandbox_worker.huge_pages import use_huge_pages
 from training_sandbox_worker.jail import probe
 from training_sandbox_worker.jails import Jails
 
@@ -54,6 +55,7 @@ def run(name: str, control: socket.socket, parent: int, *, memory_bytes: int, ja
         return _refuse(control, one_line(error), unknown=False)
     wire.send(control, hello)
     settle()
+    use_huge_pages()
     Zygote(control, Jobs(environment, jails).run, registrar).serve()
     return 0
 

@@ -19,7 +19,7 @@ from training_sandbox_appworld import library
 from training_sandbox_appworld.replay import replay
 from training_sandbox_appworld.saved_state import Change, Changes, StateTampered
 
-_CACHE_KIB = 512
+_CACHE_KIB = 128
 _PAGES_OF_ROOM = 16
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training_sandbox_appworld import clock, evaluation, library, live_world
+from training_sandbox_appworld import clock, evaluation, heap, library, live_world
 from training_sandbox_appworld.data import read_splits
 from training_sandbox_appworld.databases import Databases
 from training_sandbox_appworld.episode import AppWorldEpisode
@@ -50,6 +50,7 @@ class AppWorldEnvironment(Environment):
         with forgotten_afterwards(databases):
             world = live_world.make_world(databases, any_task)
         clock.let_worlds_stop_it()
+        heap.fill_holes()
         self._prepared = world, databases
 
     def splits(self) -> Mapping[str, Sequence[str]]:
