@@ -128,16 +128,17 @@ venv-appworld: build/venvs/appworld/.complete
 .venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
 	@echo "Installing the development environment (.venv)"
 	$(UV) venv --quiet --allow-existing --python python3 .venv
-	$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $<
+	$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes $<
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker
 	@touch $@
 
 build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
 	@echo "Installing the environment $* (build/venvs/$*)"
 	$(UV) venv --quiet --allow-existing --python python3.11 build/venvs/$*
-	$(UV) pip sync --quiet --python build/venvs/$*/bin/python --require-hashes $<
+	$(UV) pip sync --quiet --compile-bytecode --python build/venvs/$*/bin/python --require-hashes $<
 	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
 	$(if $(filter appworld,$*),HOME=$(CURDIR)/build/venvs/appworld/home build/venvs/appworld/bin/appworld install)
+	$(if $(filter appworld,$*),build/venvs/appworld/bin/python -m compileall -q build/venvs/appworld/lib/python3.11/site-packages/appworld)
 	@touch $@
 
 $(CURDIR)/build/world/%: | build/venvs/appworld/.complete
