@@ -18,6 +18,8 @@ PYTHON := .venv/bin/python
 ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
 # APPWORLD_ROOT=… mounts a world of yours; without it a synthetic one is generated once.
 APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
+# The tasks and answers of bfcl-eval, moved out of its venv, which episodes can read.
+BFCL_DATA := $(CURDIR)/build/bfcl
 CLUSTER_RUN := tests/cluster/run
 
 export UV_PYTHON_DOWNLOADS := never
@@ -36,10 +38,11 @@ demo: deploy ## From nothing to rewards: cluster, images, operator, 8 AppWorld r
 test: test-fast test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
-test-fast: venv venv-appworld ## Run the tests that need no cluster
+test-fast: venv venv-appworld venv-bfcl ## Run the tests that need no cluster
 	tests/cluster/tools helm
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
+	$(PYTHON) -m pytest -c tests/sandbox_image/bfcl/pytest.ini tests/sandbox_image/bfcl
 
 .PHONY: test-hostile
 test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (not in `make test`: limit its memory)
@@ -54,12 +57,13 @@ test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours
 	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
 
 .PHONY: lint
-lint: venv venv-appworld ## Check format, lint, types and the direction of imports
+lint: venv venv-appworld venv-bfcl ## Check format, lint, types and the direction of imports
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
 	.venv/bin/basedpyright --project sandbox_image/environments/appworld
-	PYTHONPATH=sandbox_image/environments/appworld/src .venv/bin/lint-imports
+	.venv/bin/basedpyright --project sandbox_image/environments/bfcl
+	PYTHONPATH=sandbox_image/environments/appworld/src:sandbox_image/environments/bfcl/src .venv/bin/lint-imports
 	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
 .PHONY: format
@@ -71,7 +75,7 @@ format: venv ## Format the code
 serve: venv venv-$(ENV) $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
-	APPWORLD_ROOT=$(APPWORLD_ROOT) exec .venv/bin/training-sandbox-server
+	APPWORLD_ROOT=$(APPWORLD_ROOT) BFCL_DATA=$(BFCL_DATA) exec .venv/bin/training-sandbox-server
 
 ##
 .PHONY: cluster
@@ -122,8 +126,9 @@ bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes
 .PHONY: venv
 venv: .venv/.complete
 
-.PHONY: venv-appworld
+.PHONY: venv-appworld venv-bfcl
 venv-appworld: build/venvs/appworld/.complete
+venv-bfcl: build/venvs/bfcl/.complete
 
 .venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
 	@echo "Installing the development environment (.venv)"
@@ -138,6 +143,7 @@ build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml
 	$(UV) pip sync --quiet --python build/venvs/$*/bin/python --require-hashes $<
 	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
 	$(if $(filter appworld,$*),HOME=$(CURDIR)/build/venvs/appworld/home build/venvs/appworld/bin/appworld install)
+	$(if $(filter bfcl,$*),data=$$(build/venvs/bfcl/bin/python -c 'import bfcl_eval; print(bfcl_eval.__path__[0])')/data; test ! -d $$data || { rm -rf $(BFCL_DATA) && mv $$data $(BFCL_DATA); })
 	@touch $@
 
 $(CURDIR)/build/world/%: | build/venvs/appworld/.complete
@@ -152,6 +158,7 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/appworld.txt sandbox_image/environments/appworld/pyproject.toml
+	$(UV) pip compile $(LOCK_FLAGS) --project sandbox_image/environments/bfcl -o locks/bfcl.txt sandbox_image/environments/bfcl/pyproject.toml
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
