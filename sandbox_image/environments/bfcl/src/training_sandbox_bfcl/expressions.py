@@ -70,8 +70,13 @@ class _Evaluation:
                 return -self.value(operand)  # type: ignore[operator] (a TypeError is the answer)
             case ast.Call():
                 return self._call(node)
-            # A wrong name is often one with a dot or a hyphen in it.
-            case ast.Attribute(value=first) | ast.BinOp(left=first):
+            # Where a name that there is not comes first, Python says so before all else.
+            case (
+                ast.Attribute(value=first)
+                | ast.BinOp(left=first)
+                | ast.Compare(left=first)
+                | ast.Subscript(value=first)
+            ):
                 self.value(first)
             case _:
                 pass
