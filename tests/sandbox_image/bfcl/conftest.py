@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training_sandbox_bfcl.data import TaskData, read_tasks
+from training_sandbox_bfcl.data import TaskData, parse_task, read_tasks
 from training_sandbox_bfcl.environment import BfclEnvironment
 from training_sandbox_bfcl.episode import BfclEpisode
 from training_sandbox_bfcl.evaluation import ground_truth
@@ -23,7 +23,7 @@ def data_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def tasks(data_folder: Path) -> Mapping[str, TaskData]:
-    return read_tasks(data_folder)
+    return {task_id: parse_task(text) for task_id, text in read_tasks(data_folder).items()}
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ own, and its instances are taken away after it.
 """
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -25,7 +26,7 @@ def accepts(task: TaskData, truth: Turns, turns: Turns) -> bool:
     steps = [[list(calls)] if calls else [] for calls in turns]
     entry = {
         "id": task.id,
-        "initial_config": task.initial_config,
+        "initial_config": json.loads(task.initial_config),
         "involved_classes": list(task.classes),
     }
     with _instances_of_its_own() as name:
@@ -40,7 +41,7 @@ def execute(task: TaskData, calls: Sequence[str]) -> list[str]:
     with _instances_of_its_own() as name:
         results, _ = multi_turn_utils.execute_multi_turn_func_call(
             list(calls),
-            dict(task.initial_config),
+            json.loads(task.initial_config),
             list(task.classes),
             name,
             task.id,

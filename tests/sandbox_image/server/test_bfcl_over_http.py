@@ -52,7 +52,12 @@ def examples(bfcl) -> list[dict]:
 def server(run_server, bfcl, tmp_path_factory):
     """In this module: a server of BFCL."""
     state = str(tmp_path_factory.mktemp("state"))
-    settings = bfcl | {"SANDBOX_STATE_DIR": state, "SANDBOX_SLOTS": str(AT_ONCE)}
+    # Each task is played once, so that templates would only cost time.
+    settings = bfcl | {
+        "SANDBOX_STATE_DIR": state,
+        "SANDBOX_SLOTS": str(AT_ONCE),
+        "SANDBOX_TEMPLATES_MEMORY_MB": "1",
+    }
     with run_server(settings) as server:
         yield server.wait_until_ready()
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,18 @@ CATEGORIES = (
     "multi_turn_miss_param",
     "multi_turn_long_context",
 )
+
+CLASSES = (
+    "GorillaFileSystem",
+    "MathAPI",
+    "MessageAPI",
+    "TicketAPI",
+    "TradingBot",
+    "TravelAPI",
+    "TwitterAPI",
+    "VehicleControlAPI",
+)
+"""The classes of tools that multi-turn tasks have."""
 
 ANSWERS = "possible_answer"
 
@@ -37,14 +49,14 @@ class TaskData:
     Attributes:
         id: For example `multi_turn_base_17`.
         turns: What the user says in each turn; None where functions appear instead.
-        initial_config: The state of each class of tools.
+        initial_config: The state of each class of tools, as JSON: it is parsed for each instance.
         classes: The classes of tools.
         missing: The functions that appear in a turn, by its index; they are unknown until then.
     """
 
     id: str
     turns: Sequence[str | None]
-    initial_config: Mapping[str, object]
+    initial_config: str
     classes: Sequence[str]
     missing: Mapping[int, Sequence[str]]
 
@@ -75,13 +87,24 @@ def require_hidden_answers(folder: Path) -> None:
             raise DataUnusable(f"Episodes can read the answers in {place}. {what_to_do}")
 
 
-def read_tasks(folder: Path) -> Mapping[str, TaskData]:
-    """All tasks, by id, in the order of the categories and of the package's files."""
+def read_tasks(folder: Path) -> Mapping[str, str]:
+    """All tasks, by id, in the order of the categories and of the package's files.
+
+    Each is a text, to be parsed by `parse_task` when it is played: processes that are forked from
+    this one share texts, but would copy what they look at of objects.
+    """
     return {
-        task.id: task
+        entry["id"]: json.dumps(_without_hints(entry))
         for category in CATEGORIES
-        for task in map(_task, read_lines(folder / file_name(category)))
+        for entry in map(json.loads, read_lines(folder / file_name(category)))
     }
+
+
+def parse_task(text: str) -> TaskData:
+    """A task that was read."""
+    fields = json.loads(text)
+    missing = {int(turn): names for turn, names in fields.pop("missing").items()}
+    return TaskData(**fields, missing=missing)
 
 
 def splits(task_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -108,22 +131,20 @@ def file_name(category: str) -> str:
     return f"BFCL_v4_{category}.json"
 
 
-def read_lines(path: Path) -> Iterator[Any]:
-    """The JSON value in each line of a file."""
-    with path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+def read_lines(path: Path) -> Sequence[str]:
+    """The lines of a file, a JSON value each."""
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def _task(entry: Any) -> TaskData:
-    # The entry also names the functions that were used to make it, which is half of the answer.
-    missing = {int(turn): tuple(names) for turn, names in entry.get("missed_function", {}).items()}
-    return TaskData(
-        id=entry["id"],
-        turns=[_user_text(messages) for messages in entry["question"]],
-        initial_config=entry["initial_config"],
-        classes=tuple(entry["involved_classes"]),
-        missing=missing,
-    )
+def _without_hints(entry: Any) -> Mapping[str, object]:
+    """The fields of a task; the entry also names the functions that its answer consists of."""
+    return {
+        "id": entry["id"],
+        "turns": [_user_text(messages) for messages in entry["question"]],
+        "initial_config": json.dumps(entry["initial_config"]),
+        "classes": entry["involved_classes"],
+        "missing": entry.get("missed_function", {}),
+    }
 
 
 def _user_text(messages: Any) -> str | None:

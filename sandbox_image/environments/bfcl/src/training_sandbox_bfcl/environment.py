@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training_sandbox_bfcl import data, evaluation, prompts
-from training_sandbox_bfcl.data import TaskData
+from training_sandbox_bfcl.data import TaskData, parse_task
 from training_sandbox_bfcl.episode import BfclEpisode
 from training_sandbox_bfcl.rehearsal import rehearse
 from training_sandbox_bfcl.saved_state import decode
@@ -19,7 +19,7 @@ class BfclEnvironment(Environment):
 
     def __init__(self) -> None:
         self._root = data.root()
-        self._tasks: Mapping[str, TaskData] = {}
+        self._tasks: Mapping[str, str] = {}
         self._splits: Mapping[str, Sequence[str]] = {}
         self._schemas: Schemas = {}
 
@@ -32,8 +32,7 @@ class BfclEnvironment(Environment):
         data.require_hidden_answers(self._root)
         self._tasks = data.read_tasks(self._root)
         self._splits = data.splits(list(self._tasks))
-        classes = {name for task in self._tasks.values() for name in task.classes}
-        self._schemas = read_schemas(self._root, classes)
+        self._schemas = read_schemas(self._root)
         rehearse(self._tasks.values(), self._schemas)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
@@ -67,6 +66,6 @@ class BfclEnvironment(Environment):
         return float(score.right == score.counted) if sparse else score.right / score.counted
 
     def _task(self, task: Task) -> TaskData:
-        if task.id.isdecimal():
-            return list(self._tasks.values())[int(task.id)]
-        return self._tasks[task.id]
+        by_index = task.id.isdecimal()
+        text = list(self._tasks.values())[int(task.id)] if by_index else self._tasks[task.id]
+        return parse_task(text)

@@ -3,13 +3,14 @@
 The verdict on each turn is that of the package's own checkers.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from training_sandbox_bfcl import library
-from training_sandbox_bfcl.data import ANSWERS, TaskData, file_name, read_lines
+from training_sandbox_bfcl.data import ANSWERS, TaskData, file_name
 from training_sandbox_bfcl.saved_state import Turns
 from training_sandbox_bfcl.tools import Tools
 
@@ -29,8 +30,12 @@ def ground_truth(folder: Path, task_id: str) -> Turns:
         folder: The data folder.
         task_id: An id in the package's data.
     """
-    answers = read_lines(folder / ANSWERS / file_name(task_id.rpartition("_")[0]))
-    return cast("Turns", next(one["ground_truth"] for one in answers if one["id"] == task_id))
+    path = folder / ANSWERS / file_name(task_id.rpartition("_")[0])
+    named = json.dumps(task_id)
+    with path.open(encoding="utf-8") as lines:
+        # The others need not be parsed.
+        answer = json.loads(next(line for line in lines if named in line))
+    return cast("Turns", answer["ground_truth"])
 
 
 def score(task: TaskData, truth: Turns, turns: Turns) -> Score:

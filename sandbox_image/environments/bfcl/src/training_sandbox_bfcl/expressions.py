@@ -9,6 +9,8 @@ import ast
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 
+FindMethod = Callable[[str], Callable[..., object] | None]
+
 _LONGEST_NAME = 200
 """Bytes of a name that Python puts into a NameError."""
 
@@ -26,12 +28,12 @@ class NotAllowed(Exception):  # noqa: N818 (its text is an answer to the model)
         super().__init__("only calls of functions with literal arguments are executed")
 
 
-def evaluate(text: str, methods: Mapping[str, Callable[..., object]]) -> object:
+def evaluate(text: str, method: FindMethod) -> object:
     """The value of an expression.
 
     Args:
         text: Python, for example `cd(folder='document')`.
-        methods: What can be called, by the names in the expression.
+        method: What can be called by a name, if anything can.
 
     Raises:
         NotAllowed: It is an expression, but of another kind.
@@ -43,14 +45,14 @@ def evaluate(text: str, methods: Mapping[str, Callable[..., object]]) -> object:
         tree = ast.parse(text.lstrip(" \t"), filename="<string>", mode="eval")
         # Some errors of syntax are found in the second half of compiling only.
         compile(tree, "<string>", "eval", dont_inherit=True)
-    return _Evaluation(methods).value(tree.body)
+    return _Evaluation(method).value(tree.body)
 
 
 class _Evaluation:
     """Evaluates in Python's order, so that of several mistakes the same one is told."""
 
-    def __init__(self, methods: Mapping[str, Callable[..., object]]) -> None:
-        self._methods = methods
+    def __init__(self, method: FindMethod) -> None:
+        self._method = method
 
     def value(self, node: ast.expr) -> object:
         match node:
@@ -84,8 +86,7 @@ class _Evaluation:
 
     def _call(self, node: ast.Call) -> object:
         function = node.func
-        if isinstance(function, ast.Name) and function.id in self._methods:
-            method = self._methods[function.id]
+        if isinstance(function, ast.Name) and (method := self._method(function.id)):
             positional = [self.value(argument) for argument in node.args]
             named = {_name(keyword): self.value(keyword.value) for keyword in node.keywords}
             return method(*positional, **named)

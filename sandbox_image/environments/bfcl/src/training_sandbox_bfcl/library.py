@@ -4,7 +4,7 @@ Nothing here imports `bfcl_eval.utils` or `bfcl_eval.constants.eval_config`, whi
 beside the package when they are imported.
 """
 
-import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -32,29 +32,27 @@ def documentation_files() -> Mapping[str, str]:
     return cast("Mapping[str, str]", files)
 
 
-def make_instance(
-    class_name: str, initial_config: Mapping[str, object], *, long_context: bool
-) -> object:
+def make_instance(class_name: str, scenario: object, *, long_context: bool) -> object:
     """A new instance of a class of tools in the state that a task starts from.
 
     Args:
         class_name: For example `GorillaFileSystem`.
-        initial_config: Of the task, by class; it is copied.
+        scenario: That state, as the task describes it; the instance's from now on.
         long_context: Whether the state is filled up with what nobody asked for.
     """
     backend = module("constants.executable_backend_config")
     made_of = import_module(backend.CLASS_FILE_PATH_MAPPING[class_name])
     instance = getattr(made_of, class_name)()
     if class_name not in backend.STATELESS_CLASSES:
-        scenario = copy.deepcopy(initial_config.get(class_name, {}))
         instance._load_scenario(scenario, long_context=long_context)  # noqa: SLF001 (no other way)
     return instance
 
 
-def public_methods(instance: object) -> Mapping[str, Method]:
-    """The methods of an instance that an agent may call."""
-    members = inspect.getmembers(instance, inspect.ismethod)
-    return {name: method for name, method in members if not name.startswith("_")}
+@functools.cache
+def public_methods(of_class: type) -> frozenset[str]:
+    """The names of the methods that an agent may call."""
+    members = inspect.getmembers(of_class, inspect.isfunction)
+    return frozenset(name for name, _ in members if not name.startswith("_"))
 
 
 def states_match(instances: Mapping[str, object], expected: Mapping[str, object]) -> bool:

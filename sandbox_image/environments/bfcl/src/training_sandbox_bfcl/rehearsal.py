@@ -7,7 +7,7 @@ memory that episodes are forked from.
 from collections.abc import Iterable
 
 from training_sandbox_bfcl import evaluation
-from training_sandbox_bfcl.data import TaskData
+from training_sandbox_bfcl.data import CLASSES, parse_task
 from training_sandbox_bfcl.episode import BfclEpisode
 from training_sandbox_bfcl.schemas import Schemas
 
@@ -19,10 +19,11 @@ _MESSAGES = (
 _MADE_UP = ("no_such_function(a=[1, -2.0, {'b': None}])",)
 
 
-def rehearse(tasks: Iterable[TaskData], schemas: Schemas) -> None:
+def rehearse(tasks: Iterable[str], schemas: Schemas) -> None:
     """Play and evaluate one task for each class of tools."""
-    with_class = {class_name: task for task in tasks for class_name in task.classes}
-    for task in with_class.values():
+    texts = list(tasks)
+    for class_name in CLASSES:
+        task = parse_task(next(text for text in texts if f'"{class_name}"' in text))
         episode = BfclEpisode(task, schemas)
         episode.initial_messages()
         for content in _MESSAGES:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from training_sandbox_bfcl import library
-from training_sandbox_bfcl.data import read_lines
+from training_sandbox_bfcl.data import CLASSES, read_lines
 
 Schemas = Mapping[str, Mapping[str, str]]
 """The schemas of each class: a tool in OpenAI's form, as JSON, by the function's name."""
@@ -16,21 +16,20 @@ _FOLDER = "multi_turn_func_doc"
 _HINT = " Note that the provided function is in Python 3 syntax."
 
 
-def read_schemas(folder: Path, classes: set[str]) -> Schemas:
-    """The schemas of some classes, in the order of the package's files.
+def read_schemas(folder: Path) -> Schemas:
+    """The schemas of the classes that multi-turn tasks have, in the order of the package's files.
 
     Args:
         folder: The data folder.
-        classes: The names of the classes.
     """
     types: Mapping[str, str] = library.module("constants.type_mappings").GORILLA_TO_OPENAPI
     return {
         class_name: {
             document["name"]: json.dumps(_tool(document, types), ensure_ascii=False)
-            for document in read_lines(folder / _FOLDER / file)
+            for document in map(json.loads, read_lines(folder / _FOLDER / file))
         }
         for class_name, file in library.documentation_files().items()
-        if class_name in classes
+        if class_name in CLASSES
     }
 
 

@@ -1,6 +1,7 @@
 """The tools of a task, and what the package's executor says of a call."""
 
 import json
+from collections.abc import Mapping
 
 from training_sandbox_bfcl import library
 from training_sandbox_bfcl.data import TaskData
@@ -18,15 +19,20 @@ class Tools:
     """
 
     def __init__(self, task: TaskData) -> None:
+        scenarios: Mapping[str, object] = json.loads(task.initial_config)
         self.instances = {
-            name: library.make_instance(name, task.initial_config, long_context=task.long_context)
+            name: library.make_instance(
+                name, scenarios.get(name, {}), long_context=task.long_context
+            )
             for name in task.classes
         }
-        self._methods = {
-            name: method
-            for instance in self.instances.values()
-            for name, method in library.public_methods(instance).items()
-        }
+
+    def method(self, name: str) -> library.Method | None:
+        """What an agent calls by a name, of the last class that has it; None: there is nothing."""
+        for instance in reversed(self.instances.values()):
+            if name in library.public_methods(type(instance)):
+                return getattr(instance, name)
+        return None
 
     def execute(self, call: str) -> str:
         """What a model is told of a call, in the words of the package's executor.
@@ -37,7 +43,7 @@ class Tools:
         try:
             if (name := _called(call)) in _FORBIDDEN:
                 return _failed(f"Function call {name} is not allowed.")
-            return _told(evaluate(call, self._methods))
+            return _told(evaluate(call, self.method))
         except Exception as error:  # noqa: BLE001 (whatever it is, the model is told)
             return _failed(error)
 
