@@ -15,12 +15,10 @@ def _drop(turns: Turns, choose: random.Random) -> None:
 
 def _reorder(turns: Turns, choose: random.Random) -> None:
     calls = _some_turn(turns, choose)
-    choose.shuffle(calls)
-
-
-def _move_to_another_turn(turns: Turns, choose: random.Random) -> None:
-    calls = _some_turn(turns, choose)
-    choose.choice(turns).append(calls.pop(choose.randrange(len(calls))))
+    if len(calls) > 1:
+        choose.shuffle(calls)
+    else:
+        choose.choice(turns).append(calls.pop())
 
 
 def _alter(turns: Turns, choose: random.Random) -> None:
@@ -54,7 +52,6 @@ def _cut(turns: Turns, choose: random.Random) -> None:
 WAYS: Mapping[str, Spoil] = {
     "drop": _drop,
     "reorder": _reorder,
-    "move": _move_to_another_turn,
     "alter": _alter,
     "add": _add,
     "empty": _empty,

@@ -7,6 +7,7 @@ from official import accepts, execute
 from perturbation import WAYS, spoiled
 
 from training_sandbox_bfcl.actions import parse_message
+from training_sandbox_bfcl.data import CATEGORIES
 from training_sandbox_bfcl.evaluation import score
 from training_sandbox_bfcl.saved_state import encode
 from training_sandbox_bfcl.tools import Tools
@@ -17,11 +18,6 @@ FILES = "multi_turn_base_0"
 
 def sparse(environment, task_id, turns):
     return environment.evaluate(Task(task_id, {}), encode(turns), sparse=True)
-
-
-def test_there_are_800_tasks_and_every_ground_truth_scores_one(environment, tasks, truth):
-    assert len(tasks) == 800
-    assert [task for task in tasks if sparse(environment, task, truth(task)) != 1.0] == []
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -41,6 +37,12 @@ def test_spoiled_ground_truths_get_the_verdict_of_the_official_checker(
     assert not all(official for _, official in verdicts.values())
 
 
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_ground_truth_scores_one(environment, truth, category):
+    task_id = f"{category}_0"
+    assert sparse(environment, task_id, truth(task_id)) == 1.0
+
+
 def test_the_detailed_score_is_the_share_of_the_turns_that_check_out(tasks, truth):
     task, wanted = tasks[FILES], truth(FILES)
     half = [*wanted[:2], *([] for _ in wanted[2:])]
@@ -58,6 +60,7 @@ def test_a_turn_that_asks_for_nothing_does_not_count_once_it_was_reached(tasks, 
     assert score(task, wanted, silent[:1]).counted == len(wanted)
 
 
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
 @pytest.mark.parametrize(
     "text",
     [

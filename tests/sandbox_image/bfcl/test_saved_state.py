@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training_sandbox_bfcl.saved_state import MAX_BYTES, StateTampered, decode, encode
@@ -44,6 +44,7 @@ def test_another_state_is_tampered_with(environment, state):
         environment.evaluate(TASK, state, sparse=False)
 
 
+@settings(max_examples=50)
 @given(ANY_JSON | ANY_JSON.map(lambda value: {"turns": value}))
 def test_any_json_is_scored_or_refused(environment, content):
     try:
