@@ -91,18 +91,20 @@ node-image: ## Pull kind's node image, or build it where nothing can be pulled
 	tests/cluster/node-image
 
 .PHONY: images
-images: ## Build the images of the operator and of AppWorld (VERSION=dev)
+images: ## Build the images of the operator and of each environment (VERSION=dev)
 	tests/cluster/build-image --file operator/Dockerfile --tag training-sandbox/operator:$(VERSION) .
 	tests/cluster/build-image --file sandbox_image/Dockerfile --target appworld \
 	  --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) \
 	  --tag training-sandbox/appworld:$(VERSION) .
+	tests/cluster/build-image --file sandbox_image/Dockerfile --target bfcl --tag training-sandbox/bfcl:$(VERSION) .
 
 .PHONY: deploy
 deploy: venv cluster images ## Load the images and install the operator with Helm
-	tests/cluster/load training-sandbox/operator:$(VERSION) training-sandbox/appworld:$(VERSION)
+	tests/cluster/load training-sandbox/operator:$(VERSION) training-sandbox/appworld:$(VERSION) training-sandbox/bfcl:$(VERSION)
 	$(CLUSTER_RUN) helm upgrade --install training-sandbox charts/training-sandbox \
 	  --namespace $(NAMESPACE) --create-namespace --wait --timeout 3m \
-	  --set image.tag=$(VERSION) --set environments.appworld.image=training-sandbox/appworld:$(VERSION)
+	  --set image.tag=$(VERSION) --set environments.appworld.image=training-sandbox/appworld:$(VERSION) \
+	  --set environments.bfcl.image=training-sandbox/bfcl:$(VERSION)
 
 .PHONY: undeploy
 undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.md)

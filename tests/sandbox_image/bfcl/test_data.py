@@ -43,6 +43,20 @@ def test_a_task_does_not_tell_the_functions_of_its_answer(data_folder):
     assert not any('"path"' in text for text in data.read_tasks(data_folder).values())
 
 
+def test_nothing_is_read_of_the_answers_before_an_evaluation(monkeypatch, tmp_path, data_folder):
+    for entry in data_folder.iterdir():
+        if entry.name != data.ANSWERS:
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / data.ANSWERS).mkdir()
+    monkeypatch.setenv("BFCL_DATA", str(tmp_path))
+    environment = BfclEnvironment()
+    environment.preload()
+    task = Task("multi_turn_base_0", {})
+    state = environment.open(task).save()
+    with pytest.raises(FileNotFoundError):
+        environment.evaluate(task, state, sparse=False)
+
+
 def test_missing_data_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("BFCL_DATA", str(tmp_path))
     with pytest.raises(data.DataUnusable, match=str(tmp_path)):
