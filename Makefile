@@ -1,5 +1,7 @@
 # Every target sets up what it needs. `make help` lists them.
 SHELL := /bin/bash
+empty :=
+space := $(empty) $(empty)
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,6 +20,13 @@ PYTHON := .venv/bin/python
 ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
 # APPWORLD_ROOT=… mounts a world of yours; without it a synthetic one is generated once.
 APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
+# The tasks and answers of bfcl-eval, moved out of its venv, which episodes can read.
+BFCL_DATA := $(CURDIR)/build/bfcl
+ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
+VENVS := venv $(addprefix venv-,$(ENVIRONMENTS))
+# What ENV needs beside its venv, and where it finds it.
+DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT))
+DATA_ENVIRON = APPWORLD_ROOT=$(APPWORLD_ROOT) BFCL_DATA=$(BFCL_DATA)
 CLUSTER_RUN := tests/cluster/run
 
 export UV_PYTHON_DOWNLOADS := never
@@ -36,10 +45,11 @@ demo: deploy ## From nothing to rewards: cluster, images, operator, 8 AppWorld r
 test: test-fast test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
-test-fast: venv venv-appworld ## Run the tests that need no cluster
+test-fast: $(VENVS) ## Run the tests that need no cluster
 	tests/cluster/tools helm
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
+	$(PYTHON) -m pytest -c tests/sandbox_image/bfcl/pytest.ini tests/sandbox_image/bfcl
 
 .PHONY: test-hostile
 test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (not in `make test`: limit its memory)
@@ -54,12 +64,12 @@ test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours
 	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
 
 .PHONY: lint
-lint: venv venv-appworld ## Check format, lint, types and the direction of imports
+lint: $(VENVS) ## Check format, lint, types and the direction of imports
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
-	.venv/bin/basedpyright --project sandbox_image/environments/appworld
-	PYTHONPATH=sandbox_image/environments/appworld/src .venv/bin/lint-imports
+	$(foreach environment,$(ENVIRONMENTS),.venv/bin/basedpyright --project sandbox_image/environments/$(environment) &&) true
+	PYTHONPATH=$(subst $(space),:,$(ENVIRONMENTS:%=sandbox_image/environments/%/src)) .venv/bin/lint-imports
 	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
 .PHONY: format
@@ -68,10 +78,10 @@ format: venv ## Format the code
 	.venv/bin/ruff check --fix .
 
 .PHONY: serve
-serve: venv venv-$(ENV) $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
+serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
-	APPWORLD_ROOT=$(APPWORLD_ROOT) exec .venv/bin/training-sandbox-server
+	$(DATA_ENVIRON) exec .venv/bin/training-sandbox-server
 
 ##
 .PHONY: cluster
@@ -87,18 +97,21 @@ node-image: ## Pull kind's node image, or build it where nothing can be pulled
 	tests/cluster/node-image
 
 .PHONY: images
-images: ## Build the images of the operator and of AppWorld (VERSION=dev)
+images: ## Build the images of the operator and of each environment (VERSION=dev)
 	tests/cluster/build-image --file operator/Dockerfile --tag training-sandbox/operator:$(VERSION) .
-	tests/cluster/build-image --file sandbox_image/Dockerfile --target appworld \
-	  --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) \
-	  --tag training-sandbox/appworld:$(VERSION) .
+	for environment in $(ENVIRONMENTS); do \
+	  tests/cluster/build-image --file sandbox_image/Dockerfile --target $$environment \
+	    --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) \
+	    --tag training-sandbox/$$environment:$(VERSION) . || exit 1; \
+	done
 
 .PHONY: deploy
 deploy: venv cluster images ## Load the images and install the operator with Helm
-	tests/cluster/load training-sandbox/operator:$(VERSION) training-sandbox/appworld:$(VERSION)
+	tests/cluster/load $(patsubst %,training-sandbox/%:$(VERSION),operator $(ENVIRONMENTS))
 	$(CLUSTER_RUN) helm upgrade --install training-sandbox charts/training-sandbox \
 	  --namespace $(NAMESPACE) --create-namespace --wait --timeout 3m \
-	  --set image.tag=$(VERSION) --set environments.appworld.image=training-sandbox/appworld:$(VERSION)
+	  --set image.tag=$(VERSION) \
+	  $(foreach environment,$(ENVIRONMENTS),--set environments.$(environment).image=training-sandbox/$(environment):$(VERSION))
 
 .PHONY: undeploy
 undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.md)
@@ -122,8 +135,8 @@ bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes
 .PHONY: venv
 venv: .venv/.complete
 
-.PHONY: venv-appworld
-venv-appworld: build/venvs/appworld/.complete
+venv-%: build/venvs/%/.complete ;
+.PRECIOUS: build/venvs/%/.complete locks/%.txt
 
 .venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
 	@echo "Installing the development environment (.venv)"
@@ -138,6 +151,7 @@ build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml
 	$(UV) pip sync --quiet --compile-bytecode --python build/venvs/$*/bin/python --require-hashes $<
 	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
 	$(if $(filter appworld,$*),HOME=$(CURDIR)/build/venvs/appworld/home build/venvs/appworld/bin/appworld install)
+	$(if $(filter bfcl,$*),data=$$(build/venvs/bfcl/bin/python -c 'import bfcl_eval; print(bfcl_eval.__path__[0])')/data; test ! -d $$data || { rm -rf $(BFCL_DATA) && mv $$data $(BFCL_DATA); })
 	$(if $(filter appworld,$*),build/venvs/appworld/bin/python -m compileall -q build/venvs/appworld/lib/python3.11/site-packages/appworld)
 	@touch $@
 
@@ -152,9 +166,14 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/development.txt pyproject.toml --group dev operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
-	$(UV) pip compile $(LOCK_FLAGS) -o locks/appworld.txt sandbox_image/environments/appworld/pyproject.toml
+	for environment in $(ENVIRONMENTS); do $(call lock-environment,$$environment); done
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
+# An environment that is new has no lock yet.
+locks/%.txt: | $(UV)
+	$(call lock-environment,$*)
+
+lock-environment = $(UV) pip compile $(LOCK_FLAGS) --project sandbox_image/environments/$(1) -o locks/$(1).txt sandbox_image/environments/$(1)/pyproject.toml
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
   --no-emit-package training-sandbox-worker $(if $(UPGRADE),--upgrade)
 
