@@ -18,6 +18,10 @@ PYTHON := .venv/bin/python
 ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
 # APPWORLD_ROOT=… mounts a world of yours; without it a synthetic one is generated once.
 APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
+# The products of the catalogue that WebShop's image and `make serve ENV=webshop` get.
+WEBSHOP_PRODUCTS ?= 10000
+# WEBSHOP_ROOT=… mounts a catalogue of yours; without it one is generated once.
+WEBSHOP_ROOT ?= $(CURDIR)/build/webshop/$(WEBSHOP_PRODUCTS)
 CLUSTER_RUN := tests/cluster/run
 
 export UV_PYTHON_DOWNLOADS := never
@@ -36,10 +40,11 @@ demo: deploy ## From nothing to rewards: cluster, images, operator, 8 AppWorld r
 test: test-fast test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
-test-fast: venv venv-appworld ## Run the tests that need no cluster
+test-fast: venv venv-appworld venv-webshop ## Run the tests that need no cluster
 	tests/cluster/tools helm
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
+	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
 
 .PHONY: test-hostile
 test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (not in `make test`: limit its memory)
@@ -54,12 +59,13 @@ test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours
 	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
 
 .PHONY: lint
-lint: venv venv-appworld ## Check format, lint, types and the direction of imports
+lint: venv venv-appworld venv-webshop ## Check format, lint, types and the direction of imports
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
 	.venv/bin/basedpyright --project sandbox_image/environments/appworld
-	PYTHONPATH=sandbox_image/environments/appworld/src .venv/bin/lint-imports
+	.venv/bin/basedpyright --project sandbox_image/environments/webshop
+	PYTHONPATH=sandbox_image/environments/appworld/src:sandbox_image/environments/webshop/src .venv/bin/lint-imports
 	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
 .PHONY: format
@@ -68,10 +74,10 @@ format: venv ## Format the code
 	.venv/bin/ruff check --fix .
 
 .PHONY: serve
-serve: venv venv-$(ENV) $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
+serve: venv venv-$(ENV) $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) $(if $(filter webshop,$(ENV)),$(WEBSHOP_ROOT)) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT= WEBSHOP_ROOT=)
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
-	APPWORLD_ROOT=$(APPWORLD_ROOT) exec .venv/bin/training-sandbox-server
+	APPWORLD_ROOT=$(APPWORLD_ROOT) WEBSHOP_ROOT=$(WEBSHOP_ROOT) exec .venv/bin/training-sandbox-server
 
 ##
 .PHONY: cluster
@@ -87,18 +93,23 @@ node-image: ## Pull kind's node image, or build it where nothing can be pulled
 	tests/cluster/node-image
 
 .PHONY: images
-images: ## Build the images of the operator and of AppWorld (VERSION=dev)
+images: ## Build the images of the operator and of the environments (VERSION=dev)
 	tests/cluster/build-image --file operator/Dockerfile --tag training-sandbox/operator:$(VERSION) .
 	tests/cluster/build-image --file sandbox_image/Dockerfile --target appworld \
 	  --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) \
 	  --tag training-sandbox/appworld:$(VERSION) .
+	tests/cluster/build-image --file sandbox_image/Dockerfile --target webshop \
+	  --build-arg WEBSHOP_PRODUCTS=$(WEBSHOP_PRODUCTS) \
+	  --tag training-sandbox/webshop:$(VERSION) .
 
 .PHONY: deploy
 deploy: venv cluster images ## Load the images and install the operator with Helm
-	tests/cluster/load training-sandbox/operator:$(VERSION) training-sandbox/appworld:$(VERSION)
+	tests/cluster/load training-sandbox/operator:$(VERSION) training-sandbox/appworld:$(VERSION) \
+	  training-sandbox/webshop:$(VERSION)
 	$(CLUSTER_RUN) helm upgrade --install training-sandbox charts/training-sandbox \
 	  --namespace $(NAMESPACE) --create-namespace --wait --timeout 3m \
-	  --set image.tag=$(VERSION) --set environments.appworld.image=training-sandbox/appworld:$(VERSION)
+	  --set image.tag=$(VERSION) --set environments.appworld.image=training-sandbox/appworld:$(VERSION) \
+	  --set environments.webshop.image=training-sandbox/webshop:$(VERSION)
 
 .PHONY: undeploy
 undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.md)
@@ -125,6 +136,9 @@ venv: .venv/.complete
 .PHONY: venv-appworld
 venv-appworld: build/venvs/appworld/.complete
 
+.PHONY: venv-webshop
+venv-webshop: build/venvs/webshop/.complete
+
 .venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
 	@echo "Installing the development environment (.venv)"
 	$(UV) venv --quiet --allow-existing --python python3 .venv
@@ -132,16 +146,20 @@ venv-appworld: build/venvs/appworld/.complete
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker
 	@touch $@
 
-build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
+# AppWorld brings its own pytest; the other environments get ours beside what they run on.
+build/venvs/%/.complete: locks/%.txt locks/testing.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
 	@echo "Installing the environment $* (build/venvs/$*)"
 	$(UV) venv --quiet --allow-existing --python python3.11 build/venvs/$*
-	$(UV) pip sync --quiet --python build/venvs/$*/bin/python --require-hashes $<
+	$(UV) pip sync --quiet --python build/venvs/$*/bin/python --require-hashes $< $(if $(filter appworld,$*),,locks/testing.txt)
 	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
 	$(if $(filter appworld,$*),HOME=$(CURDIR)/build/venvs/appworld/home build/venvs/appworld/bin/appworld install)
 	@touch $@
 
 $(CURDIR)/build/world/%: | build/venvs/appworld/.complete
 	build/venvs/appworld/bin/python -m training_sandbox_appworld.world --root $@ --rows $*
+
+$(CURDIR)/build/webshop/%: | build/venvs/webshop/.complete
+	build/venvs/webshop/bin/python -m training_sandbox_webshop.catalogue --root $@ --products $*
 
 $(UV):
 	@.ci/bootstrap-uv $(UV_VERSION) build/tools
@@ -153,6 +171,7 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/appworld.txt sandbox_image/environments/appworld/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/webshop.txt sandbox_image/environments/webshop/pyproject.toml
+	printf 'hypothesis\npytest\n' | $(UV) pip compile $(LOCK_FLAGS) -o locks/testing.txt -c locks/development.txt -
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \

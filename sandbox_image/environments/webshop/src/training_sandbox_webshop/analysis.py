@@ -13,12 +13,11 @@ from typing import Any
 import regex
 from nltk.stem.porter import PorterStemmer  # pyright: ignore[reportMissingTypeStubs]
 
-STOP_WORDS = frozenset(
-    (
-        "a an and are as at be but by for if in into is it no not of on or such that the their "
-        "then there these they this to was will with"
-    ).split()  # noqa: SIM905 (reads better)
-)
+_STOP_WORDS = """
+a an and are as at be but by for if in into is it no not of on or such that the their then there
+these they this to was will with
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET."""
 
 _POSSESSIVES = tuple(mark + letter for mark in "'\u2019\uff07" for letter in "sS")

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import Progress, TaskID
@@ -29,10 +30,14 @@ Play it with WEBSHOP_ROOT=/tmp/catalogue.
 """
 
 
-def main() -> None:
-    """Parse the command line and make the catalogue."""
+def main(command_line: Sequence[str] | None = None) -> None:
+    """Parse the command line and make the catalogue.
+
+    Args:
+        command_line: What comes after the command; None: of this process.
+    """
     parser = _parser()
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     try:
         source = _source(parser, arguments)
         with Progress(transient=True, disable=not sys.stderr.isatty()) as bar:
