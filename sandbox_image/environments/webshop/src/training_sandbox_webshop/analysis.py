@@ -7,11 +7,11 @@ version of his algorithm, which Lucene follows too.
 Source: Anserini's DefaultEnglishAnalyzer.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import regex
-from nltk.stem.porter import PorterStemmer  # pyright: ignore[reportMissingTypeStubs]
+
+from training_sandbox_webshop.stemmer import stem
 
 _STOP_WORDS = """
 a an and are as at be but by for if in into is it no not of on or such that the their then there
@@ -22,11 +22,8 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _POSSESSIVES = tuple(mark + letter for mark in "'\u2019\uff07" for letter in "sS")
 
-_KEPT_STEMS = 65536
-
 _BOUNDARY: Any = regex.compile(r"(?V1w)\b")
 _IN_WORDS: Any = regex.compile(r"[\p{Alphabetic}\p{Nd}]")
-_STEMMER: Any = PorterStemmer(mode="MARTIN_EXTENSIONS")
 
 
 def terms(text: str) -> list[str]:
@@ -36,10 +33,5 @@ def terms(text: str) -> list[str]:
         if _IN_WORDS.search(word):
             kept = (word[:-2] if word.endswith(_POSSESSIVES) else word).lower()
             if kept not in STOP_WORDS:
-                found.append(_stem(kept))
+                found.append(stem(kept))
     return found
-
-
-@lru_cache(_KEPT_STEMS)
-def _stem(word: str) -> str:
-    return str(_STEMMER.stem(word, to_lowercase=False))
