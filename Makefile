@@ -22,11 +22,14 @@ ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
 APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
 # The tasks and answers of bfcl-eval, moved out of its venv, which episodes can read.
 BFCL_DATA := $(CURDIR)/build/bfcl
+# WEBSHOP_ROOT=… mounts a catalogue of yours; without it one of WEBSHOP_PRODUCTS is generated once.
+WEBSHOP_PRODUCTS ?= 10000
+WEBSHOP_ROOT ?= $(CURDIR)/build/webshop/$(WEBSHOP_PRODUCTS)
 ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
 VENVS := venv $(addprefix venv-,$(ENVIRONMENTS))
 # What ENV needs beside its venv, and where it finds it.
-DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT))
-DATA_ENVIRON = APPWORLD_ROOT=$(APPWORLD_ROOT) BFCL_DATA=$(BFCL_DATA)
+DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) $(if $(filter webshop,$(ENV)),$(WEBSHOP_ROOT))
+DATA_ENVIRON = APPWORLD_ROOT=$(APPWORLD_ROOT) BFCL_DATA=$(BFCL_DATA) WEBSHOP_ROOT=$(WEBSHOP_ROOT)
 CLUSTER_RUN := tests/cluster/run
 
 export UV_PYTHON_DOWNLOADS := never
@@ -50,6 +53,7 @@ test-fast: $(VENVS) ## Run the tests that need no cluster
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 	$(PYTHON) -m pytest -c tests/sandbox_image/bfcl/pytest.ini tests/sandbox_image/bfcl
+	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
 
 .PHONY: test-hostile
 test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (not in `make test`: limit its memory)
@@ -78,7 +82,7 @@ format: venv ## Format the code
 	.venv/bin/ruff check --fix .
 
 .PHONY: serve
-serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
+serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT= WEBSHOP_ROOT=)
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
 	$(DATA_ENVIRON) exec .venv/bin/training-sandbox-server
@@ -101,7 +105,7 @@ images: ## Build the images of the operator and of each environment (VERSION=dev
 	tests/cluster/build-image --file operator/Dockerfile --tag training-sandbox/operator:$(VERSION) .
 	for environment in $(ENVIRONMENTS); do \
 	  tests/cluster/build-image --file sandbox_image/Dockerfile --target $$environment \
-	    --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) \
+	    --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) --build-arg WEBSHOP_PRODUCTS=$(WEBSHOP_PRODUCTS) \
 	    --tag training-sandbox/$$environment:$(VERSION) . || exit 1; \
 	done
 
@@ -145,10 +149,11 @@ venv-%: build/venvs/%/.complete ;
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker
 	@touch $@
 
-build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
+# AppWorld brings its own pytest; the other environments get ours beside what they run on.
+build/venvs/%/.complete: locks/%.txt locks/testing.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
 	@echo "Installing the environment $* (build/venvs/$*)"
 	$(UV) venv --quiet --allow-existing --python python3.11 build/venvs/$*
-	$(UV) pip sync --quiet --compile-bytecode --python build/venvs/$*/bin/python --require-hashes $<
+	$(UV) pip sync --quiet --compile-bytecode --python build/venvs/$*/bin/python --require-hashes $< $(if $(filter appworld,$*),,locks/testing.txt)
 	$(UV) pip install --quiet --python build/venvs/$*/bin/python --no-deps -e sandbox_image/worker -e sandbox_image/environments/$*
 	$(if $(filter appworld,$*),HOME=$(CURDIR)/build/venvs/appworld/home build/venvs/appworld/bin/appworld install)
 	$(if $(filter bfcl,$*),data=$$(build/venvs/bfcl/bin/python -c 'import bfcl_eval; print(bfcl_eval.__path__[0])')/data; test ! -d $$data || { rm -rf $(BFCL_DATA) && mv $$data $(BFCL_DATA); })
@@ -157,6 +162,9 @@ build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml
 
 $(CURDIR)/build/world/%: | build/venvs/appworld/.complete
 	build/venvs/appworld/bin/python -m training_sandbox_appworld.world --root $@ --rows $*
+
+$(CURDIR)/build/webshop/%: | build/venvs/webshop/.complete
+	build/venvs/webshop/bin/python -m training_sandbox_webshop.catalogue --root $@ --products $*
 
 $(UV):
 	@.ci/bootstrap-uv $(UV_VERSION) build/tools
@@ -167,6 +175,7 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
 	for environment in $(ENVIRONMENTS); do $(call lock-environment,$$environment); done
+	printf 'hypothesis\npytest\n' | $(UV) pip compile $(LOCK_FLAGS) -o locks/testing.txt -c locks/development.txt -
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
 # An environment that is new has no lock yet.

@@ -85,7 +85,7 @@ def test_the_operator_has_probes() -> None:
 
 def test_the_catalogue_is_what_the_operator_reads() -> None:
     text = only(render(), "ConfigMap")["data"]["catalogue.yaml"]
-    assert parse_catalogue(text).names == ("appworld", "bfcl")
+    assert parse_catalogue(text).names == ("appworld", "bfcl", "webshop")
 
 
 def test_an_operator_of_chosen_namespaces_has_no_cluster_role() -> None:

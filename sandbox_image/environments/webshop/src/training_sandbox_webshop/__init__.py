@@ -1,0 +1,1 @@
+"""WebShop as an environment of Training Sandbox, and a generator of catalogues."""
