@@ -170,7 +170,7 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/appworld.txt sandbox_image/environments/appworld/pyproject.toml
-	$(UV) pip compile $(LOCK_FLAGS) -o locks/webshop.txt sandbox_image/environments/webshop/pyproject.toml
+	$(UV) pip compile $(LOCK_FLAGS) -o locks/webshop.txt -c locks/development.txt sandbox_image/environments/webshop/pyproject.toml
 	printf 'hypothesis\npytest\n' | $(UV) pip compile $(LOCK_FLAGS) -o locks/testing.txt -c locks/development.txt -
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
