@@ -174,7 +174,7 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/development.txt pyproject.toml --group dev operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
-	for environment in $(ENVIRONMENTS); do $(call lock-environment,$$environment); done
+	$(foreach environment,$(ENVIRONMENTS),$(call lock-environment,$(environment)) &&) true
 	printf 'hypothesis\npytest\n' | $(UV) pip compile $(LOCK_FLAGS) -o locks/testing.txt -c locks/development.txt -
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
@@ -182,7 +182,8 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 locks/%.txt: | $(UV)
 	$(call lock-environment,$*)
 
-lock-environment = $(UV) pip compile $(LOCK_FLAGS) --project sandbox_image/environments/$(1) -o locks/$(1).txt sandbox_image/environments/$(1)/pyproject.toml
+# AppWorld's pins are not ours.
+lock-environment = $(UV) pip compile $(LOCK_FLAGS) $(if $(filter appworld,$(1)),,-c locks/development.txt) --project sandbox_image/environments/$(1) -o locks/$(1).txt sandbox_image/environments/$(1)/pyproject.toml
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
   --no-emit-package training-sandbox-worker $(if $(UPGRADE),--upgrade)
 
