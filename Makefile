@@ -18,6 +18,8 @@ PYTHON := .venv/bin/python
 ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
 # APPWORLD_ROOT=… mounts a world of yours; without it a synthetic one is generated once.
 APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
+# What ENV needs beside its venv.
+DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT))
 CLUSTER_RUN := tests/cluster/run
 
 export UV_PYTHON_DOWNLOADS := never
@@ -59,6 +61,7 @@ lint: venv venv-appworld ## Check format, lint, types and the direction of impor
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
 	.venv/bin/basedpyright --project sandbox_image/environments/appworld
+	.venv/bin/basedpyright --project client/src/training_sandbox/_template --pythonpath .venv/bin/python
 	PYTHONPATH=sandbox_image/environments/appworld/src .venv/bin/lint-imports
 	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
@@ -68,10 +71,14 @@ format: venv ## Format the code
 	.venv/bin/ruff check --fix .
 
 .PHONY: serve
-serve: venv venv-$(ENV) $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
+serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT=)
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
 	APPWORLD_ROOT=$(APPWORLD_ROOT) exec .venv/bin/training-sandbox-server
+
+.PHONY: env-check
+env-check: venv venv-$(ENV) $(DATA) ## Check that an environment keeps its promises (ENV=appworld)
+	APPWORLD_ROOT=$(APPWORLD_ROOT) .venv/bin/training-sandbox-conformance $(ENV) --python $(ENVIRONMENT_PYTHON)
 
 ##
 .PHONY: cluster
@@ -122,14 +129,13 @@ bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes
 .PHONY: venv
 venv: .venv/.complete
 
-.PHONY: venv-appworld
-venv-appworld: build/venvs/appworld/.complete
+venv-%: build/venvs/%/.complete ;
 
-.venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
+.venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml sandbox_image/conformance/pyproject.toml
 	@echo "Installing the development environment (.venv)"
 	$(UV) venv --quiet --allow-existing --python python3 .venv
 	$(UV) pip sync --quiet --python .venv/bin/python --require-hashes $<
-	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker -e sandbox_image/conformance
 	@touch $@
 
 build/venvs/%/.complete: locks/%.txt sandbox_image/environments/%/pyproject.toml sandbox_image/worker/pyproject.toml $(UV)
@@ -151,9 +157,15 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/development.txt pyproject.toml --group dev operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/operator.txt -c locks/development.txt operator/pyproject.toml client/pyproject.toml
 	$(UV) pip compile $(LOCK_FLAGS) -o locks/server.txt -c locks/development.txt sandbox_image/server/pyproject.toml
-	$(UV) pip compile $(LOCK_FLAGS) -o locks/appworld.txt sandbox_image/environments/appworld/pyproject.toml
+	for environment in $(ENVIRONMENTS); do $(call lock-environment,$$environment); done
 	echo hatchling | $(UV) pip compile $(LOCK_FLAGS) -o locks/build.txt -
 
+# An environment that is new has no lock yet.
+locks/%.txt: | $(UV)
+	$(call lock-environment,$*)
+
+ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
+lock-environment = $(UV) pip compile $(LOCK_FLAGS) -o locks/$(1).txt sandbox_image/environments/$(1)/pyproject.toml
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
   --no-emit-package training-sandbox-worker $(if $(UPGRADE),--upgrade)
 
