@@ -1,4 +1,5 @@
-"""The commands of the documentation, run as they stand.
+"""The commands of the documentation, run as they stand; those of environments.md need no cluster and
+are in `tests/project`.
 
 Blocks marked `bash` and `python` are run; what cannot be (an image pushed to your registry) is
 marked `console`.
@@ -15,7 +16,10 @@ import pytest
 
 from tests.e2e.support.cluster import REPOSITORY
 
-PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
+PAGES = sorted(
+    {REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")}
+    - {REPOSITORY / "docs/environments.md"}
+)
 
 
 def blocks(page: Path, language: str) -> str:

@@ -1,5 +1,7 @@
 """What a person sees."""
 
+import sys
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -11,7 +13,11 @@ from training_sandbox_conformance.outcomes import Outcome, Verdict
 _STYLES = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.SKIPPED: "yellow"}
 _INDENT = 9
 
-_console = Console(soft_wrap=True, highlight=False)
+_WIDTH_OF_A_FILE = 100
+
+_console = Console(
+    width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, soft_wrap=True, highlight=False
+)
 
 
 def print_outcome(outcome: Outcome) -> None:

@@ -1,6 +1,7 @@
 """A real server as a child of this process."""
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -81,13 +82,21 @@ class ServerProcess:
                 self.ready_seconds = time.monotonic() - self._began
                 return
             time.sleep(_POLL_SECONDS)
-        raise ServerFailedError(f"the server did not become ready:\n{self.end_of_log}")
+        raise ServerFailedError(f"the server did not become ready: {self._last_words}")
 
     @property
     def end_of_log(self) -> str:
         """The last lines that it logged, and where the others are."""
         lines = self._log.read_text(errors="replace").splitlines()
         return "\n".join([*lines[-15:], f"(log: {self._log})"])
+
+    @property
+    def _last_words(self) -> str:
+        """What it says in its last line, which is JSON, or else the end of its log."""
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            words = json.loads(self._log.read_text(errors="replace").splitlines()[-1])
+            return f"{words['message']}\n(log: {self._log})"
+        return self.end_of_log
 
     def processes(self) -> list[psutil.Process]:
         """The server and all processes below it."""

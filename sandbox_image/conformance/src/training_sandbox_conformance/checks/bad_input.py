@@ -1,6 +1,6 @@
 """What cannot be understood is refused, and nothing happens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from training_sandbox_conformance.installed import Example, Message
 from training_sandbox_conformance.playing import Playing, require_same
@@ -8,7 +8,8 @@ from training_sandbox_conformance.served import Answer
 from training_sandbox_conformance.subject import Check, Subject, require
 
 _UNKNOWN = "training_sandbox_conformance"
-_OK, _INVALID, _MISSING = 200, 400, 404
+_INVALID, _MISSING = 400, 404
+_FIELDS = ("messages", "content", "tool_calls")
 
 _NO_ACTIONS: Mapping[str, object] = {
     "messages": [],
@@ -54,7 +55,7 @@ def _refuse_messages(subject: Subject, example: Example) -> None:
     while not playing.is_over:
         for field, messages in _NO_ACTIONS.items():
             answer = subject.served.ask("step", instance_id=playing.id, messages=messages)
-            _require_refusal(answer, field, f"messages {messages!r}")
+            _require_refusal(answer, (field,), f"messages {messages!r}")
         playing.step()
     expected = subject.alone(example, right=True)
     require_same(expected, playing.end(), "after messages that were refused")
@@ -68,40 +69,44 @@ def _survive(subject: Subject, example: Example, message: Message) -> None:
         playing.evaluate()
         subject.served.release(playing.id)
     else:
-        _require_refusal(answer, "messages", f"the message {message!r}")
+        _require_refusal(answer, _FIELDS, f"the message {message!r}")
         expected = subject.alone(example, right=True)
         require_same(expected, playing.end(), f"after {message!r} was refused")
 
 
 def _refuse_params(subject: Subject, example: Example) -> str | None:
     task_id = example.task_id
-    _require_refusal(subject.served.ask("create", task_id=task_id, params=[1]), "params", "a list")
+    _require_refusal(
+        subject.served.ask("create", task_id=task_id, params=[1]), ("params",), "a list"
+    )
     playing = Playing.begin(subject.served, task_id, example.right)
     wrong = {"instance_id": playing.id, "params": {"sparse": "yes"}}
-    _require_refusal(subject.served.ask("evaluate", **wrong), "params.sparse", f"{wrong['params']}")
+    _require_refusal(
+        subject.served.ask("evaluate", **wrong), ("params.sparse",), f"{wrong['params']}"
+    )
     expected = subject.alone(example, right=True)
     require_same(expected, playing.end(), "after params that were refused")
     answer = subject.served.ask(
         "create", task_id=task_id, instance_id=_UNKNOWN, params={_UNKNOWN: 1}
     )
     if not answer.is_success:
-        _require_refusal(answer, f"params.{_UNKNOWN}", "a param that nobody knows")
+        _require_refusal(answer, (f"params.{_UNKNOWN}",), "a param that nobody knows")
         return None
     subject.served.release(_UNKNOWN)
     return "params that it does not know are ignored"
 
 
-def _require_refusal(answer: Answer, field: str, what: str) -> None:
+def _require_refusal(answer: Answer, fields: Sequence[str], what: str) -> None:
     require(
-        answer.status == _INVALID and answer.names(field),
-        f"{what} must be answered 400 with the name {field!r}, not {answer}",
+        answer.status == _INVALID and any(answer.names(field) for field in fields),
+        f"{what} must be answered 400 with the name of {' or '.join(fields)}, not {answer}",
     )
 
 
 CHECK = Check(
     name="bad-input",
     promise="Bad input is refused with the name of the field, and nothing happens",
-    remedy="Raise InvalidAction, before anything is executed, with a text that names messages.… or "
-    "params.… and says what is allowed; or answer it with an observation.",
+    remedy="Raise InvalidAction, before anything is executed, with a text that names messages.…, "
+    "tool_calls… or params.… and says what is allowed; or answer it with an observation.",
     run=run,
 )
