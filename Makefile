@@ -18,6 +18,8 @@ PYTHON := .venv/bin/python
 ENVIRONMENT_PYTHON = $(CURDIR)/build/venvs/$(ENV)/bin/python
 # APPWORLD_ROOT=… mounts a world of yours; without it a synthetic one is generated once.
 APPWORLD_ROOT ?= $(CURDIR)/build/world/$(WORLD_ROWS)
+ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
+BENCHED := $(if $(filter file,$(origin ENV)),$(filter bfcl webshop,$(ENVIRONMENTS)),$(ENV))
 # What ENV needs beside its venv.
 DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT))
 CLUSTER_RUN := tests/cluster/run
@@ -125,11 +127,16 @@ bench-soak: SOAKED = $(if $(filter file,$(origin ENV)),counter,$(ENV))
 bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes and see that nothing grows (ENV=appworld)
 	$(PYTHON) -m benchmarks.soak --environment $(SOAKED)
 
+.PHONY: bench-environments
+bench-environments: venv $(addprefix venv-,$(BENCHED)) ## Measure what episodes of BFCL and WebShop cost (ENV=… QUICK=1)
+	APPWORLD_ROOT=$(APPWORLD_ROOT) $(PYTHON) -m benchmarks.environments $(BENCHED) $(if $(QUICK),--quick)
+
 ##
 .PHONY: venv
 venv: .venv/.complete
 
 venv-%: build/venvs/%/.complete ;
+.PRECIOUS: build/venvs/%/.complete locks/%.txt
 
 .venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml sandbox_image/conformance/pyproject.toml
 	@echo "Installing the development environment (.venv)"
@@ -164,8 +171,7 @@ lock: $(UV) ## Compile the lock files anew after a change of dependencies (UPGRA
 locks/%.txt: | $(UV)
 	$(call lock-environment,$*)
 
-ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
-lock-environment = $(UV) pip compile $(LOCK_FLAGS) -o locks/$(1).txt sandbox_image/environments/$(1)/pyproject.toml
+lock-environment = $(UV) pip compile $(LOCK_FLAGS) --project sandbox_image/environments/$(1) -o locks/$(1).txt sandbox_image/environments/$(1)/pyproject.toml
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
   --no-emit-package training-sandbox-worker $(if $(UPGRADE),--upgrade)
 

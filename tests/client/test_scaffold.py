@@ -1,10 +1,10 @@
-"""``tsb env new``: an environment from nothing that keeps every promise."""
+"""``tsb env new``: what is laid out, and where.
+
+``tests/project/test_environments_page.py`` plays it, as docs/environments.md says.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.client.conftest import Outcome
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-UV = REPOSITORY / "build/tools/bin/uv"
 
 
 @pytest.fixture
@@ -82,21 +79,3 @@ def test_the_command_says_what_is_next(tmp_path: Path, tsb: Callable[..., Outcom
     assert answer.returncode == 0
     assert answer.stdout.splitlines()[0] == f"{tmp_path / 'hunt'} is there. Next:"
     assert answer.stdout.splitlines()[-1].endswith("training-sandbox-conformance word-hunt")
-
-
-def test_what_is_made_passes_the_conformance_kit_from_a_venv_of_its_own(made: Path) -> None:
-    python = made / ".venv/bin/python"
-    worker = REPOSITORY / "sandbox_image/worker"
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, made / ".venv"], check=True)
-    install = [UV, "pip", "install", "--quiet", "--no-deps", "--python", python]
-    subprocess.run([*install, "--editable", made, "--editable", worker], check=True)
-    checked = subprocess.run(
-        [sys.executable, "-m", "training_sandbox_conformance", "word-hunt", "--sample", "1"],
-        env={**os.environ, "SANDBOX_ENVIRONMENT_PYTHON": str(python)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "skipped" not in checked.stdout
-    assert checked.stdout.endswith("word-hunt keeps all promises.\n")

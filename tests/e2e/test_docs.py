@@ -1,8 +1,7 @@
-"""The commands of the documentation, run as they stand; those of environments.md need no cluster and
-are in `tests/project`.
+"""The commands of the documentation, run as they stand.
 
 Blocks marked `bash` and `python` are run; what cannot be (an image pushed to your registry) is
-marked `console`.
+marked `console`. Those of environments.md need no cluster and are run in `tests/project`.
 """
 
 from __future__ import annotations

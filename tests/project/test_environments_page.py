@@ -20,10 +20,16 @@ def test_its_commands_make_an_environment_that_passes_and_plays(tmp_path: Path) 
     blocks = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 3
     paths = [str(REPOSITORY / ".venv/bin"), str(REPOSITORY / "build/tools/bin"), os.environ["PATH"]]
-    environ = {name: value for name, value in os.environ.items() if "SANDBOX_" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "SANDBOX_" not in name}
     result = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
-        env={**environ, "PATH": ":".join(paths), "TRAINING_SANDBOX": str(REPOSITORY)},
+        env={
+            **inherited,
+            "PATH": ":".join(paths),
+            "TRAINING_SANDBOX": str(REPOSITORY),
+            # The versions that all else is tested with.
+            "UV_CONSTRAINT": str(REPOSITORY / "locks/development.txt"),
+        },
         capture_output=True,
         text=True,
         cwd=tmp_path,

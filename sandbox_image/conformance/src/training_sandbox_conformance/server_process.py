@@ -37,6 +37,7 @@ class ServerProcess:
     Attributes:
         url: Where it answers.
         pid: Its process id.
+        log: Takes what it logs.
         ready_seconds: From the start of the process until episodes could be created; 0.0 before.
     """
 
@@ -45,13 +46,13 @@ class ServerProcess:
         self.pid = 0
         self.ready_seconds = 0.0
         self._settings = settings
-        self._log = log
+        self.log = log
 
     def __enter__(self) -> Self:
         self._state = tempfile.TemporaryDirectory(prefix="training-sandbox-")
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         self._began = time.monotonic()
-        with self._log.open("w") as log:
+        with self.log.open("w") as log:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "training_sandbox_server"],
                 env={
@@ -87,15 +88,15 @@ class ServerProcess:
     @property
     def end_of_log(self) -> str:
         """The last lines that it logged, and where the others are."""
-        lines = self._log.read_text(errors="replace").splitlines()
-        return "\n".join([*lines[-15:], f"(log: {self._log})"])
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join([*lines[-15:], f"(log: {self.log})"])
 
     @property
     def _last_words(self) -> str:
         """What it says in its last line, which is JSON, or else the end of its log."""
         with contextlib.suppress(ValueError, LookupError, TypeError):
-            words = json.loads(self._log.read_text(errors="replace").splitlines()[-1])
-            return f"{words['message']}\n(log: {self._log})"
+            words = json.loads(self.log.read_text(errors="replace").splitlines()[-1])
+            return f"{words['message']}\n(log: {self.log})"
         return self.end_of_log
 
     def processes(self) -> list[psutil.Process]:

@@ -76,14 +76,11 @@ def _survive(subject: Subject, example: Example, message: Message) -> None:
 
 def _refuse_params(subject: Subject, example: Example) -> str | None:
     task_id = example.task_id
-    _require_refusal(
-        subject.served.ask("create", task_id=task_id, params=[1]), ("params",), "a list"
-    )
+    answer = subject.served.ask("create", task_id=task_id, params=[1])
+    _require_refusal(answer, ("params",), "params [1]")
     playing = Playing.begin(subject.served, task_id, example.right)
-    wrong = {"instance_id": playing.id, "params": {"sparse": "yes"}}
-    _require_refusal(
-        subject.served.ask("evaluate", **wrong), ("params.sparse",), f"{wrong['params']}"
-    )
+    answer = subject.served.ask("evaluate", instance_id=playing.id, params={"sparse": "yes"})
+    _require_refusal(answer, ("params.sparse",), "a sparse that is no boolean")
     expected = subject.alone(example, right=True)
     require_same(expected, playing.end(), "after params that were refused")
     answer = subject.served.ask(
