@@ -40,7 +40,7 @@ def check(install, tmp_path: Path) -> Callable[..., list[Outcome | Costs]]:
         examples: str = "number_game:examples",
     ) -> list[Outcome | Costs]:
         wanted = [check for check in CHECKS if check.name in only]
-        return list(Kit(install(environment, examples), wanted, 2, tmp_path / "log").run())
+        return list(Kit(install(environment, examples), wanted, 1, tmp_path / "log").run())
 
     return run
 

@@ -105,9 +105,9 @@ def test_a_good_environment_passes_every_check_and_its_costs_are_told(check):
     assert {outcome.verdict for outcome in outcomes} == {Verdict.PASSED}
     assert isinstance(costs, Costs)
     assert {call: len(times) for call, times in costs.times.items()} == {
-        "create": 2,
-        "step": 8,
-        "evaluate": 2,
+        "create": 1,
+        "step": 4,
+        "evaluate": 1,
     }
 
 
