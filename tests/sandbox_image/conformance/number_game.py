@@ -27,7 +27,7 @@ class NumberEpisode(Episode):
     def initial_messages(self) -> list[Message]:
         return [
             {"role": "system", "content": "Find the number. Say stop when you have it."},
-            {"role": "user", "content": f"It is below {random.randint(20, 90)}."},
+            {"role": "user", "content": f"It is below {random.randint(20, 10**9)}."},
         ]
 
     def step(self, message: Message) -> Observation:
