@@ -26,6 +26,7 @@ BFCL_DATA := $(CURDIR)/build/bfcl
 WEBSHOP_PRODUCTS ?= 10000
 WEBSHOP_ROOT ?= $(CURDIR)/build/webshop/$(WEBSHOP_PRODUCTS)
 ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
+BENCHED := $(if $(filter file,$(origin ENV)),$(filter bfcl webshop,$(ENVIRONMENTS)),$(ENV))
 VENVS := venv $(addprefix venv-,$(ENVIRONMENTS))
 # What ENV needs beside its venv, and where it finds it.
 DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) $(if $(filter webshop,$(ENV)),$(WEBSHOP_ROOT))
@@ -37,7 +38,7 @@ export VERSION
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  \033[1m%-19s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##
 .PHONY: demo
@@ -73,6 +74,7 @@ lint: $(VENVS) ## Check format, lint, types and the direction of imports
 	.venv/bin/ruff check .
 	.venv/bin/basedpyright
 	$(foreach environment,$(ENVIRONMENTS),.venv/bin/basedpyright --project sandbox_image/environments/$(environment) &&) true
+	.venv/bin/basedpyright --project client/src/training_sandbox/_template --pythonpath .venv/bin/python
 	PYTHONPATH=$(subst $(space),:,$(ENVIRONMENTS:%=sandbox_image/environments/%/src)) .venv/bin/lint-imports
 	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
@@ -86,6 +88,10 @@ serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
 	$(DATA_ENVIRON) exec .venv/bin/training-sandbox-server
+
+.PHONY: env-check
+env-check: venv venv-$(ENV) $(DATA) ## Check that an environment keeps its promises (ENV=appworld)
+	$(DATA_ENVIRON) .venv/bin/training-sandbox-conformance $(ENV) --python $(ENVIRONMENT_PYTHON)
 
 ##
 .PHONY: cluster
@@ -135,6 +141,10 @@ bench-soak: SOAKED = $(if $(filter file,$(origin ENV)),counter,$(ENV))
 bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes and see that nothing grows (ENV=appworld)
 	$(PYTHON) -m benchmarks.soak --environment $(SOAKED)
 
+.PHONY: bench-environments
+bench-environments: venv $(addprefix venv-,$(BENCHED)) $(WEBSHOP_ROOT) ## Measure what episodes of BFCL and WebShop cost (ENV=… QUICK=1)
+	$(DATA_ENVIRON) $(PYTHON) -m benchmarks.environments $(BENCHED) $(if $(QUICK),--quick)
+
 ##
 .PHONY: venv
 venv: .venv/.complete
@@ -142,11 +152,11 @@ venv: .venv/.complete
 venv-%: build/venvs/%/.complete ;
 .PRECIOUS: build/venvs/%/.complete locks/%.txt
 
-.venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml
+.venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml sandbox_image/conformance/pyproject.toml
 	@echo "Installing the development environment (.venv)"
 	$(UV) venv --quiet --allow-existing --python python3 .venv
 	$(UV) pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes $<
-	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps -e operator -e client -e sandbox_image/server -e sandbox_image/worker -e sandbox_image/conformance
 	@touch $@
 
 # AppWorld brings its own pytest; the other environments get ours beside what they run on.

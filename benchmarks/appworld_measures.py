@@ -14,7 +14,8 @@ from rich.progress import track
 from benchmarks.figures import Figures
 from benchmarks.mix import MIX
 from benchmarks.native import Native, native, require_success
-from benchmarks.served import Served, pss_mb, serve
+from benchmarks.served import Served, serve
+from training_sandbox_conformance.server_process import pss_mb
 
 SLOTS = 64
 PLAYED_AT_ONCE = 16

@@ -27,6 +27,7 @@ from benchmarks.figures import (
     print_table,
     write,
 )
+from training_sandbox_conformance.outcomes import KitError
 
 RESULT = Path("build/bench/sandbox.json")
 PYTHON = Path("build/venvs/appworld/bin/python")
@@ -136,7 +137,7 @@ def main() -> None:
             figures=figures,
         )
         asyncio.run(measure(bench, keys))
-    except BenchmarkError as error:
+    except (BenchmarkError, KitError) as error:
         sys.exit(f"bench-sandbox: {error}")
     shown = {key: GOALS[key] for key in keys}
     about = {

@@ -4,28 +4,19 @@ The client is aiohttp: half a millisecond of processor time a call, where httpx 
 """
 
 import asyncio
-import contextlib
 import os
-import re
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import psutil
 
 from benchmarks.figures import BenchmarkError
+from training_sandbox_conformance.server_process import ServerProcess
 
-_READY_SECONDS = 300
 _CALL_SECONDS = 300
-_STOP_SECONDS = 60
 
 
 class Served:
@@ -35,8 +26,8 @@ class Served:
         ready_s: From the start of the process until episodes could be created.
     """
 
-    def __init__(self, process: "_Process", http: aiohttp.ClientSession) -> None:
-        self.ready_s = 0.0
+    def __init__(self, process: ServerProcess, http: aiohttp.ClientSession) -> None:
+        self.ready_s = process.ready_seconds
         self._process = process
         self._http = http
 
@@ -58,7 +49,11 @@ class Served:
         return str(data["state"][0]["content"])
 
     async def act(self, episode: str, action: str, **body: object) -> dict[str, Any]:
-        message = {"role": "assistant", "content": action}
+        return await self.send(episode, {"role": "assistant", "content": action}, **body)
+
+    async def send(
+        self, episode: str, message: Mapping[str, object], **body: object
+    ) -> dict[str, Any]:
         return await self.call("step", instance_id=episode, messages=message, **body)
 
     async def evaluate(self, episode: str) -> float:
@@ -89,18 +84,7 @@ class Served:
 
     def processes(self) -> list[psutil.Process]:
         """The server and all below it."""
-        server = psutil.Process(self._process.popen.pid)
-        return [server, *server.children(recursive=True)]
-
-    async def wait_until_ready(self, begin: float) -> None:
-        while self._process.popen.poll() is None and time.monotonic() - begin < _READY_SECONDS:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with self._http.get("/readyz") as response:
-                    if response.status == 200:
-                        self.ready_s = time.monotonic() - begin
-                        return
-            await asyncio.sleep(0.02)
-        raise BenchmarkError(f"the server did not become ready:\n{self._process.end_of_log}")
+        return self._process.processes()
 
 
 @asynccontextmanager
@@ -112,85 +96,12 @@ async def serve(settings: Mapping[str, str], log: Path) -> AsyncGenerator[Served
         log: Takes what the server logs.
 
     Raises:
-        BenchmarkError: It does not start.
+        ServerFailedError: It does not start.
     """
     inherited = {name: value for name, value in os.environ.items() if "SANDBOX_" not in name}
-    begin = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-") as state,
-        _Process({**inherited, "SANDBOX_STATE_DIR": state, **settings}, log) as process,
-    ):
+    with ServerProcess({**inherited, **settings}, log) as process:
+        await asyncio.to_thread(process.wait_until_ready)
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
         connector = aiohttp.TCPConnector(limit=0)
-        url = await asyncio.to_thread(process.announced_url)
-        async with aiohttp.ClientSession(url, timeout=timeout, connector=connector) as http:
-            served = Served(process, http)
-            await served.wait_until_ready(begin)
-            yield served
-
-
-class _Process:
-    """The server's process."""
-
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
-        self._environ = environ
-        self.log = log
-
-    def __enter__(self) -> Self:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("w") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "training_sandbox_server"],
-                env={**self._environ, "SANDBOX_HOST": "127.0.0.1", "SANDBOX_PORT": "0"},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        return self
-
-    @property
-    def end_of_log(self) -> str:
-        return "\n".join(self.log.read_text().splitlines()[-15:])
-
-    def announced_url(self) -> str:
-        assert self.popen.stdout is not None
-        found = re.search(r"http://\S+", self.popen.stdout.readline())
-        if found is None:
-            self.popen.wait(_STOP_SECONDS)
-            raise BenchmarkError(f"the server did not start:\n{self.end_of_log}")
-        return found.group()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.popen.send_signal(signal.SIGTERM)
-        try:
-            self.popen.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-        assert self.popen.stdout is not None
-        self.popen.stdout.close()
-
-
-def pss_mb(processes: Sequence[psutil.Process]) -> float:
-    """The memory of processes, each shared page counted once in all, in MB (10^6 bytes).
-
-    Raises:
-        BenchmarkError: The kernel does not tell this user.
-    """
-    total = 0
-    for process in processes:
-        try:
-            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-        except PermissionError as error:
-            raise BenchmarkError(
-                f"the memory of process {process.pid} cannot be read; run as root"
-            ) from error
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += next(int(row.split()[1]) for row in rollup.splitlines() if row[:4] == "Pss:")
-    return total * 1024 / 1e6
+        async with aiohttp.ClientSession(process.url, timeout=timeout, connector=connector) as http:
+            yield Served(process, http)

@@ -26,7 +26,9 @@ from pathlib import Path
 from rich.progress import track
 
 from benchmarks.figures import BenchmarkError, Figures, Goal, at_most, print_table, write
-from benchmarks.served import Served, pss_mb, serve
+from benchmarks.served import Served, serve
+from training_sandbox_conformance.outcomes import KitError
+from training_sandbox_conformance.server_process import pss_mb
 
 RESULT = Path("build/bench/soak.json")
 COUNTER = Path("tests/sandbox_image").absolute()
@@ -212,7 +214,7 @@ def main() -> None:
         sys.exit(f"bench-soak: --episodes must be at least {PARTS}")
     try:
         figures = asyncio.run(run(arguments))
-    except BenchmarkError as error:
+    except (BenchmarkError, KitError) as error:
         sys.exit(f"bench-soak: {error}")
     of_rules = rules(figures)
     about = {

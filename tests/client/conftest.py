@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,9 +9,10 @@ from tests.client.support.cutting_proxy import CuttingProxy
 from tests.client.support.stub_cluster import StubCluster
 from tests.client.support.stub_server import StubServer
 from training_sandbox import AsyncTrainingSandbox, TrainingSandbox
+from training_sandbox._cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 
@@ -70,3 +71,24 @@ async def fragile_box(proxied: str) -> AsyncIterator[AsyncTrainingSandbox]:
 def sync_box(endpoint: str) -> Iterator[TrainingSandbox]:
     with TrainingSandbox(endpoint=endpoint, request_timeout=5) as sandbox:
         yield sandbox
+
+
+class Outcome(NamedTuple):
+    stdout: str
+    stderr: str
+    returncode: int
+
+
+@pytest.fixture
+def tsb(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs the command in this process, as its entry point does."""
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["tsb", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Outcome(*capfd.readouterr(), ended.value.code or 0)
+
+    return run

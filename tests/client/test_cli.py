@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
-
-from training_sandbox._cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.client.conftest import Outcome
     from tests.client.support.stub_cluster import StubCluster
-
-
-class Outcome(NamedTuple):
-    stdout: str
-    stderr: str
-    returncode: int
-
-
-@pytest.fixture
-def tsb(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
-    """Runs the command in this process, as its entry point does."""
-
-    def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr("sys.argv", ["tsb", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Outcome(*capfd.readouterr(), ended.value.code or 0)
-
-    return run
 
 
 def test_tasks_are_printed_one_a_line(tsb: Callable[..., Outcome], endpoint: str) -> None:

@@ -1,7 +1,7 @@
 """The commands of the documentation, run as they stand.
 
 Blocks marked `bash` and `python` are run; what cannot be (an image pushed to your registry) is
-marked `console`.
+marked `console`. Those of environments.md need no cluster and are run in `tests/project`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import pytest
 
 from tests.e2e.support.cluster import REPOSITORY
 
-PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
+PAGES = sorted(
+    {REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")}
+    - {REPOSITORY / "docs/environments.md"}
+)
 
 
 def blocks(page: Path, language: str) -> str:

@@ -72,6 +72,8 @@ def test_make_help_lists_the_documented_targets() -> None:
         "deploy",
         "undeploy",
         "serve",
+        "env-check",
+        "bench-environments",
         "lint",
         "test-fast",
         "test-e2e",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import aclosing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import anyio
@@ -15,6 +16,7 @@ from rich.table import Table
 from training_sandbox._exceptions import InstanceNotFound, InvalidRequest, TrainingSandboxError
 from training_sandbox._instance import ClusterAccess
 from training_sandbox._readiness import describe
+from training_sandbox._scaffold import is_in_repository, new_environment
 from training_sandbox._sync import TrainingSandbox
 from training_sandbox._version import __version__
 
@@ -34,6 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+env_app = typer.Typer(help="Environments of your own.", no_args_is_help=True)
+app.add_typer(env_app, name="env")
 
 Namespace: TypeAlias = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Default: the context's.")
@@ -237,6 +242,35 @@ def logs(
                 typer.echo(line)
 
     anyio.run(printed)
+
+
+@env_app.command(
+    "new", epilog="Examples:\n\ntsb env new chess\n\ntsb env new chess --directory games"
+)
+def new_env(
+    name: Annotated[str, typer.Argument(help="A DNS label, such as text-world.")],
+    *,
+    directory: Annotated[
+        Path | None,
+        typer.Option(help="Default: NAME; in this repository, sandbox_image/environments/NAME."),
+    ] = None,
+) -> None:
+    """Lay out an environment that works, to be changed into one of yours.
+
+    It is a package with tasks, examples, tests, a Dockerfile and a catalogue entry. Nothing that is
+    there is overwritten.
+    """
+    folder = new_environment(name, directory, Path.cwd())
+    typer.echo(f"{folder} is there. Next:")
+    if is_in_repository(folder):
+        typer.echo(f"  make env-check ENV={name}")
+    else:
+        # docs/environments.md says what TRAINING_SANDBOX is.
+        packages = "$TRAINING_SANDBOX/sandbox_image/{worker,server,conformance}"
+        typer.echo(f"  cd {folder}")
+        typer.echo("  uv venv")
+        typer.echo(f"  uv pip install --editable . pytest {packages}")
+        typer.echo(f"  .venv/bin/training-sandbox-conformance {name}")
 
 
 def main() -> None:

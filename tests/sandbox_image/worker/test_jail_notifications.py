@@ -258,3 +258,56 @@ def test_no_second_filter_is_installed_once_the_listener_is_sent(prepare, run_in
     program = seccomp.compile_program([], otherwise=seccomp.ALLOW)
     outcome = run_in(prepare(gated=True), lambda: seccomp.install(program, listen=False))
     assert outcome.raised == "PermissionError"
+
+
+@pytest.fixture
+def interrupted_all_the_time():
+    """Let signals rain on the thread that calls what this returns, until the test ends."""
+    over = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    rain: list[threading.Thread] = []
+
+    def _rain_on(thread: int) -> None:
+        while not over.is_set():
+            signal.pthread_kill(thread, signal.SIGUSR1)
+
+    def _begin() -> None:
+        if not rain:
+            rain.append(threading.Thread(target=_rain_on, args=(threading.get_ident(),)))
+            rain[0].start()
+
+    def _end() -> None:
+        over.set()
+        for thread in rain:
+            thread.join()
+
+    yield _begin, _end
+    _end()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_answer_is_given_whole_though_signals_come(behind_gate, interrupted_all_the_time):
+    begin, end = interrupted_all_the_time
+    calls = 300
+
+    def take_descriptors():
+        for _ in range(calls):
+            os.close(notifications.gate_call())
+        return "taken"
+
+    given = 0
+
+    def give(listener, notification):
+        nonlocal given
+        begin()
+        try:
+            notifications.answer_with_descriptor(listener, notification.id, 0)
+        except InterruptedError:
+            os.close(listener)  # whoever waits is told that nobody listens
+            raise
+        given += 1
+        if given == calls:
+            end()
+
+    outcome, _ = behind_gate(take_descriptors, give)
+    assert outcome.returned == "taken"

@@ -1,6 +1,5 @@
 """AppWorld as an environment of Training Sandbox."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from training_sandbox_appworld.rehearsal import rehearse
 from training_sandbox_appworld.saved_state import decode
 from training_sandbox_worker.environment import Environment, Episode, Task
 
-_DEFAULT_ROOT = "/opt/world"
 _NOT_PRELOADED = "preload comes first"
 
 
@@ -25,7 +23,7 @@ class AppWorldEnvironment(Environment):
     name = "appworld"
 
     def __init__(self) -> None:
-        self._root = Path(os.environ.get(library.ROOT_VARIABLE, _DEFAULT_ROOT))
+        self._root = library.root()
         self._splits: Mapping[str, Sequence[str]] = {}
         self._prepared: tuple[live_world.LiveWorld, Databases] | None = None
 

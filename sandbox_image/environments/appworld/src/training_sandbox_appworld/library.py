@@ -13,6 +13,8 @@ from typing import Any
 
 ROOT_VARIABLE = "APPWORLD_ROOT"
 
+_DEFAULT_ROOT = "/opt/world"
+
 FORBIDDEN_IN_ROOT = "memory"
 """AppWorld takes every path with this word in it for an in-memory database."""
 
@@ -24,6 +26,11 @@ class WorldUnusable(RuntimeError):  # noqa: N818 (reads better where it is caugh
 def module(name: str) -> Any:
     """A module of the `appworld` package, by its dotted name below the package."""
     return import_module(f"appworld.{name}")
+
+
+def root() -> Path:
+    """Where the world is."""
+    return Path(os.environ.get(ROOT_VARIABLE, _DEFAULT_ROOT))
 
 
 def require_usable_root(root: Path) -> None:

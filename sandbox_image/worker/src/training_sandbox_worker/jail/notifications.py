@@ -10,6 +10,7 @@ import errno
 import fcntl
 import functools
 import os
+import signal
 import struct
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def answer_with_descriptor(listener: int, id: int, descriptor: int) -> None:  # 
             waits.
     """
     request = _ADD_DESCRIPTOR.pack(id, _ADD_AND_SEND, descriptor, 0, os.O_CLOEXEC)
-    with _caller_may_be_gone():
+    with _caller_may_be_gone(), _no_signals():
         fcntl.ioctl(listener, _ADD, request)
 
 
@@ -129,8 +130,21 @@ def _numbers() -> _Numbers:
 
 
 def _respond(listener: int, response: bytes) -> None:
-    with _caller_may_be_gone():
+    with _caller_may_be_gone(), _no_signals():
         fcntl.ioctl(listener, _SEND, response)
+
+
+@contextlib.contextmanager
+def _no_signals() -> Generator[None]:
+    """Keep signals waiting: an answer with a descriptor that one interrupts counts as given.
+
+    The caller would go on without the descriptor, and could be answered no more.
+    """
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""my-game as an environment of Training Sandbox."""
