@@ -42,8 +42,8 @@ help: ## List the targets
 
 ##
 .PHONY: demo
-demo: deploy ## From nothing to rewards: cluster, images, operator, 8 AppWorld rollouts
-	$(CLUSTER_RUN) $(PYTHON) -m examples.demo
+demo: deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (ENV=bfcl, webshop, all)
+	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
 test: test-fast test-e2e ## Run every test, e2e on the real cluster included

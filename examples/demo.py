@@ -1,11 +1,12 @@
-"""Eight AppWorld rollouts over two instances, half of them right and half of them wrong.
+"""Eight rollouts of an environment over two instances, half of them right and half of them wrong.
 
-Run by `make demo` with the operator installed. It exits with 1 when a reward is not what it
-should be, or when the short-lived instance is not collected in time.
+Run by `make demo` with the operator installed (ENV=appworld, bfcl, webshop or all). It exits with 1
+when a reward is not what it should be, or when the short-lived instance is not collected in time.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -16,26 +17,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from training_sandbox import TrainingSandbox
+from training_sandbox_conformance import tell
 
 EXAMPLES = Path(__file__).parent
-APPLIED = "appworld"
+ENVIRONMENTS = ("appworld", "bfcl", "webshop")
 SHORT_LIVED = "short-lived"
 console = Console(width=None if sys.stdout.isatty() else 110)
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One task, the code to play it with, and what reward that should bring."""
+    """One task, the messages to play it with, and what reward that should bring."""
 
     task_id: str
     instance: str
-    codes: Sequence[str]
+    messages: Sequence[dict[str, Any]]
     right: bool
 
     @property
@@ -46,9 +49,9 @@ class Rollout:
         return reward == 1.0 if self.right else 0.0 <= reward < 1.0
 
 
-def kubectl(*arguments: str) -> str:
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
     return subprocess.run(
-        ["kubectl", *arguments], check=True, stdout=subprocess.PIPE, text=True
+        ["kubectl", *arguments], check=True, stdout=subprocess.PIPE, text=True, input=stdin
     ).stdout
 
 
@@ -65,25 +68,28 @@ def applied(name: str) -> Iterator[None]:
         kubectl("delete", "traininginstance", name, "--ignore-not-found", "--wait=false")
 
 
-def known_solutions(instance: str) -> dict[str, dict[str, list[str]]]:
-    """Every task's right and wrong solution, as the synthetic world in the pod's image has them."""
-    pod = kubectl("get", "traininginstance", instance, "--output", "jsonpath={.status.podName}")
-    return json.loads(kubectl("exec", pod, "--", "cat", "/opt/world/solutions.json"))
+def known_examples(env_type: str, pod: str, *options: str) -> dict[str, dict[str, Any]]:
+    """Every task of which the environment in a pod knows a right and a wrong way to play it."""
+    command = ["/opt/environment/bin/python", "-P", "-", "examples", env_type]
+    program = Path(tell.__file__).read_text()
+    told = kubectl("exec", "--stdin", *options, pod, "--", *command, stdin=program)
+    return {example["task_id"]: example for example in json.loads(told)}
 
 
 def plan_rollouts(
-    task_ids: Sequence[str], solutions: dict[str, dict[str, list[str]]], instances: Sequence[str]
+    task_ids: Sequence[str], examples: dict[str, dict[str, Any]], instances: Sequence[str]
 ) -> list[Rollout]:
     """Four tasks, each played right in one instance and wrong in the other."""
-    step = max(1, len(task_ids) // 4)
+    known = [task_id for task_id in task_ids if task_id in examples]
+    step = max(1, len(known) // 4)
     return [
         Rollout(
             task_id,
             instances[(number + right) % len(instances)],
-            solutions[task_id]["right" if right else "wrong"],
+            examples[task_id]["right" if right else "wrong"],
             right,
         )
-        for number, task_id in enumerate(task_ids[: 4 * step : step])
+        for number, task_id in enumerate(known[: 4 * step : step])
         for right in (True, False)
     ]
 
@@ -91,11 +97,9 @@ def plan_rollouts(
 def play(sandbox: TrainingSandbox, rollout: Rollout) -> float:
     instance_id = sandbox.create_instance(task_id=rollout.task_id)["info"]["instance_id"]
     try:
-        reward = 0.0
-        for code in rollout.codes:
-            action = {"role": "assistant", "content": f"```python\n{code}\n```"}
-            reward = sandbox.step(instance_id, action)["reward"]
-        return reward
+        for message in rollout.messages:
+            sandbox.step(instance_id, message)
+        return sandbox.evaluate(instance_id)
     finally:
         sandbox.release_instance(instance_id)
 
@@ -124,7 +128,7 @@ def show_rewards(rollouts: Sequence[Rollout], rewards: Sequence[float]) -> bool:
         table.add_row(
             rollout.task_id,
             rollout.instance,
-            str(len(rollout.codes)),
+            str(len(rollout.messages)),
             f"{reward:.3f}",
             rollout.expected,
             "ok" if rollout.is_expected(reward) else "WRONG",
@@ -151,25 +155,39 @@ def watch_collection(name: str, patience_seconds: float = 60) -> bool:
     return True
 
 
-def main() -> int:
-    with applied(APPLIED):
+def show(env_type: str) -> bool:
+    """Plays the rollouts of one environment, and says whether all is as it should be."""
+    console.rule(env_type)
+    with applied(env_type):
         console.print("Waiting for two instances to be Ready …")
         with (
-            TrainingSandbox.attach(APPLIED) as one,
-            TrainingSandbox(env_type="appworld", slots=8) as other,
+            TrainingSandbox.attach(env_type) as one,
+            TrainingSandbox(env_type=env_type, slots=8) as other,
         ):
             assert other.name is not None
-            sandboxes = {APPLIED: one, other.name: other}
-            rollouts = plan_rollouts(
-                one.get_env_profile(split="train"), known_solutions(APPLIED), list(sandboxes)
-            )
+            sandboxes = {env_type: one, other.name: other}
+            task_ids = one.get_env_profile(split="train")
+            pod = kubectl("get", "ti", env_type, "--output", "jsonpath={.status.podName}")
+            rollouts = plan_rollouts(task_ids, known_examples(env_type, pod), list(sandboxes))
             rewards = play_all(sandboxes, rollouts)
             as_expected = show_rewards(rollouts, rewards)
             with applied(SHORT_LIVED):
                 console.print("$ kubectl get ti", style="bold")
                 console.print(kubectl("get", "ti").strip(), soft_wrap=True)
                 collected = watch_collection(SHORT_LIVED)
-    return 0 if as_expected and collected else 1
+    return as_expected and collected
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.demo", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "environment", nargs="?", default="appworld", choices=[*ENVIRONMENTS, "all"]
+    )
+    chosen = parser.parse_args().environment
+    shown = [show(one) for one in (ENVIRONMENTS if chosen == "all" else [chosen])]
+    return 0 if all(shown) else 1
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def test_an_instance_is_collected_when_its_time_to_live_is_over(
 def test_an_idle_instance_is_collected_counting_from_its_last_call(
     namespace: Namespace, solutions: Solutions, measurements: dict[str, float]
 ) -> None:
-    namespace.apply("idle", idleTimeoutSeconds=10)
+    namespace.apply("idle", envType="appworld", idleTimeoutSeconds=10)
     namespace.wait_phase("idle", "Ready")
     with TrainingSandbox.attach("idle", namespace=namespace.name) as box:
         instance_id = box.create_instance(task_id=next(iter(solutions)))["info"]["instance_id"]
@@ -44,7 +44,7 @@ def test_an_idle_instance_is_collected_counting_from_its_last_call(
 
 
 def test_a_call_that_runs_keeps_the_instance(namespace: Namespace, solutions: Solutions) -> None:
-    namespace.apply("busy", idleTimeoutSeconds=5)
+    namespace.apply("busy", envType="appworld", idleTimeoutSeconds=5)
     namespace.wait_phase("busy", "Ready")
     with TrainingSandbox.attach("busy", namespace=namespace.name) as box:
         instance_id = box.create_instance(task_id=next(iter(solutions)))["info"]["instance_id"]
@@ -58,7 +58,7 @@ def test_a_finished_instance_is_collected_after_its_time(
     namespace: Namespace, solutions: Solutions, measurements: dict[str, float]
 ) -> None:
     task_id, solution = next(iter(solutions.items()))
-    namespace.apply("done", taskId=task_id, ttlSecondsAfterFinished=8)
+    namespace.apply("done", envType="appworld", taskId=task_id, ttlSecondsAfterFinished=8)
     namespace.wait_phase("done", "Ready")
     with TrainingSandbox.attach("done", namespace=namespace.name) as box:
         for code in solution["right"]:

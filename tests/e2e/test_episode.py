@@ -51,7 +51,7 @@ def test_an_instance_applied_with_kubectl_is_played_by_the_client(
     namespace: Namespace, solutions: Solutions
 ) -> None:
     task_id, solution = next(iter(solutions.items()))
-    namespace.apply("by-hand", slots=2)
+    namespace.apply("by-hand", envType="appworld", slots=2)
     status = namespace.wait_phase("by-hand", "Ready")
     assert status["endpoint"] == f"http://{namespace.pod_of('by-hand').status.podIP}:8000"
     with TrainingSandbox.attach("by-hand", namespace=namespace.name) as box:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Solutions
 from tests.e2e.support.cluster import Namespace, cluster_command, kubectl, run, wait_until
 from tests.e2e.support.play import action
 from training_sandbox import EpisodeLost, InstanceLost, InstanceNotReady, TrainingSandbox
 
 
 @pytest.fixture
-def task_id(solutions: Solutions) -> str:
-    return next(iter(solutions))
+def task_id() -> str:
+    return "multi_turn_base_0"
 
 
 def test_a_deleted_pod_fails_its_instance_and_is_not_made_again(
@@ -28,7 +27,7 @@ def test_a_deleted_pod_fails_its_instance_and_is_not_made_again(
         namespace.wait_phase("robbed", "Failed")
         assert namespace.condition("robbed", "Ready")["reason"] == "PodDeleted"
         with pytest.raises(InstanceLost, match="PodDeleted"):
-            box.step(instance_id, action("print(1)"))
+            box.step(instance_id, action("A message of no calls."))
     assert namespace.pods() == []
 
 
@@ -55,9 +54,9 @@ def test_a_server_that_restarts_is_a_new_incarnation_and_its_episodes_are_lost(
 
         wait_until("the instance is Ready in a new incarnation", reborn)
         with pytest.raises(EpisodeLost):
-            box.step(instance_id, action("print(1)"))
+            box.step(instance_id, action("A message of no calls."))
         again = box.create_instance(task_id=task_id)["info"]["instance_id"]
-        assert not box.step(again, action("print(1)"))["is_terminated"]
+        assert not box.step(again, action("A message of no calls."))["is_terminated"]
 
 
 def test_a_task_whose_server_dies_fails_its_instance(namespace: Namespace, task_id: str) -> None:
@@ -68,7 +67,7 @@ def test_a_task_whose_server_dies_fails_its_instance(namespace: Namespace, task_
         kill_server(namespace, "died")
         namespace.wait_phase("died", "Failed")
         with pytest.raises(InstanceLost):
-            box.step("died", action("print(1)"))
+            box.step("died", action("A message of no calls."))
     assert len(namespace.pods()) == 1
 
 
@@ -86,7 +85,9 @@ def test_a_container_without_enough_memory_is_reported_as_oom_killed(namespace: 
 def test_a_server_that_cannot_start_ends_as_a_crash_loop_with_its_last_words(
     namespace: Namespace,
 ) -> None:
-    namespace.apply("worldless", env=[{"name": "APPWORLD_ROOT", "value": "/nowhere"}])
+    namespace.apply(
+        "worldless", envType="appworld", env=[{"name": "APPWORLD_ROOT", "value": "/nowhere"}]
+    )
     namespace.wait_phase("worldless", "Failed", seconds=240)
     condition = namespace.condition("worldless", "Ready")
     assert condition["reason"] == "CrashLoop"
@@ -166,8 +167,8 @@ def test_a_lost_node_fails_its_instances_and_others_go_on(
         namespace.wait_phase("stranded", "Failed", seconds=180)
         assert namespace.condition("stranded", "Ready")["reason"] == "NodeLost"
         with pytest.raises(InstanceLost, match="NodeLost"):
-            box.step(lost, action("print(1)"))
-        assert not other.step(kept, action("print(1)"))["is_terminated"]
+            box.step(lost, action("A message of no calls."))
+        assert not other.step(kept, action("A message of no calls."))["is_terminated"]
     namespace.delete("stranded")
     namespace.delete("elsewhere")
     # The pod of the lost node is not left Terminating for ever.

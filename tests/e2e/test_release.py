@@ -98,7 +98,7 @@ def test_uninstalling_keeps_instances_and_installing_again_takes_them_over(
     values: Path, namespace: Namespace, solutions: Solutions
 ) -> None:
     task_id, solution = next(iter(solutions.items()))
-    namespace.apply("orphan", slots=1)
+    namespace.apply("orphan", envType="appworld", slots=1)
     pod = namespace.wait_phase("orphan", "Ready")["podUID"]
     helm("uninstall", "training-sandbox", "--wait")
     assert "traininginstances.trainingsandbox.dev" in kubectl("get", "crds", "--output", "name")

@@ -65,11 +65,12 @@ class Namespace:
         self.client = client
 
     def apply(self, name: str, **spec: Any) -> None:
+        """Applies an instance; of BFCL, which boots in a second, where it does not matter."""
         manifest = {
             "apiVersion": "trainingsandbox.dev/v1alpha1",
             "kind": "TrainingInstance",
             "metadata": {"name": name, "namespace": self.name},
-            "spec": {"envType": "appworld", **spec},
+            "spec": {"envType": "bfcl", **spec},
         }
         kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
 
