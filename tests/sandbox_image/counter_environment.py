@@ -40,6 +40,7 @@ class CounterEpisode(Episode):
         self._saved: str | None = None
         self._seeds: list[int | None] = []
         self._in_fork: Callable[[], object] = lambda: None
+        self._in_branches: Callable[[], object] = lambda: None
         self._hoard: list[bytearray] = []
         self._commands: dict[str, Callable[[str], str]] = {
             "add": self._add,
@@ -55,6 +56,7 @@ class CounterEpisode(Episode):
             "random": lambda _: str(random.random()),
             "seeds": lambda _: " ".join(str(seed) for seed in self._seeds),
             "in-fork": self._act_in_fork,
+            "in-branches": self._act_in_branches,
             "pid": lambda _: str(os.getpid()),
             "parent": lambda _: str(os.getppid()),
             "opened-by": lambda _: str(self._opened_by),
@@ -94,10 +96,13 @@ class CounterEpisode(Episode):
         return (str(self._total) if self._saved is None else self._saved).encode()
 
     def before_fork(self) -> None:
+        self._forked_by = os.getpid()
         self._in_fork()
 
     def after_fork(self, seed: int | None) -> None:
         self._seeds.append(seed)
+        if os.getpid() != self._forked_by:
+            self._in_branches()
 
     def close(self) -> None:
         mark = self._task.params.get("mark_on_close")
@@ -123,6 +128,11 @@ class CounterEpisode(Episode):
     def _act_in_fork(self, action: str) -> str:
         command, _, argument = action.partition(" ")
         self._in_fork = lambda: self._commands[command](argument)
+        return "agreed"
+
+    def _act_in_branches(self, action: str) -> str:
+        command, _, argument = action.partition(" ")
+        self._in_branches = lambda: self._commands[command](argument)
         return "agreed"
 
     def _write(self, name: str) -> str:

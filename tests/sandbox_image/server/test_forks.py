@@ -244,6 +244,14 @@ def test_a_fork_past_its_deadline_ends_the_episode(start):
     assert server.used_slots() == 0
 
 
+def test_branches_that_do_not_begin_in_time_are_ended(start, wait_until):
+    server = start(SANDBOX_STEP_TIMEOUT_SECONDS="1")
+    parent = server.create()
+    server.act(parent, "in-branches sleep 600")
+    assert error(server.post("fork", instance_id=parent, n=2)) == (504, "step_deadline")
+    wait_until(lambda: server.processes_of_episodes() == 0)
+
+
 def test_a_fork_is_told_when_its_parent_is_released_meanwhile(
     server, parent, in_background, wait_until
 ):

@@ -55,10 +55,11 @@ class Branches:
     branches: "Sequence[asyncio.Task[ForkedProcess]]"
 
     def abandon(self) -> None:
-        """Take none of them."""
+        """Take none of them; those that have come are killed, whoever talks to them already."""
         self.channel.close()
         for branch in self.branches:
-            branch.cancel()
+            if not branch.cancel() and not branch.cancelled() and branch.exception() is None:
+                branch.result().kill()
 
 
 class Zygote(Forker):

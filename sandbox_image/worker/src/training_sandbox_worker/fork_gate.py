@@ -95,6 +95,15 @@ class _Branching:
     channel: int | None
     waiting: deque[tuple[int, int]]
 
+    def withdraw(self, number: int) -> bool:
+        """Let the branch of a number not come any more; False if it is not awaited."""
+        for branch in self.waiting:
+            if branch[0] == number:
+                self.waiting.remove(branch)
+                os.close(branch[1])
+                return True
+        return False
+
     def close(self) -> None:
         for descriptor in (self.channel, *(channel for _, channel in self.waiting)):
             if descriptor is not None:
@@ -177,13 +186,16 @@ class ForkGate:
         return pid in self._branches
 
     def kill(self, number: int) -> bool:
-        """SIGKILL the branch of a number; False if there is none."""
+        """SIGKILL the branch of a number, or let it not come any more; False if there is none."""
         for branch in self._branches.values():
             if branch.number == number:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(branch.handle, signal.SIGKILL)
                 return True
-        return False
+        return any(
+            family.branching is not None and family.branching.withdraw(number)
+            for family in self._families.values()
+        )
 
     def ended(self, pid: int, code: int | None) -> None:
         """Report the end of a branch, once.
