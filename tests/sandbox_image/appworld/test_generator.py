@@ -80,9 +80,18 @@ def test_a_killed_generation_leaves_nothing_that_looks_whole(tmp_path: Path) -> 
     assert not (tmp_path / "solutions.json").exists()
 
 
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_generation_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training_sandbox_appworld.world", "--root", str(tmp_path)]
-    with subprocess.Popen([*command, "--small"], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*command, "--small"],
+        stderr=subprocess.DEVNULL,
+        # A test run in the background ignores SIGINT, and its children would as well.
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 (it only sets a signal)
+    ) as process:
         while not (tmp_path / ".partial" / "data" / "base_dbs").exists():
             assert process.poll() is None
             time.sleep(0.01)
