@@ -46,7 +46,7 @@ demo: deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
-test: test-fast test-e2e ## Run every test, e2e on the real cluster included
+test: test-fast test-hostile test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
 test-fast: $(VENVS) ## Run the tests that need no cluster
@@ -57,8 +57,8 @@ test-fast: $(VENVS) ## Run the tests that need no cluster
 	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
 
 .PHONY: test-hostile
-test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (not in `make test`: limit its memory)
-	$(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
+test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without
+	$(PYTHON) -m pytest --numprocesses auto -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
 
 .PHONY: test-long
 test-long: venv ## Run 2,000 random sequences of calls against a server
