@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from examples.demo import ENVIRONMENTS, known_examples
+from examples.demo import ENVIRONMENTS, Rollout, known_examples, play
 from tests.e2e.support.cluster import Namespace
 from training_sandbox import TrainingSandbox
 
@@ -42,15 +42,7 @@ def test_known_ways_to_play_are_rewarded_with_what_they_are_worth(
 ) -> None:
     assert len(examples) >= PLAYED
     for task_id, example in examples.items():
-        assert _play(sandbox, task_id, example["right"]) == 1.0, task_id
-        assert _play(sandbox, task_id, example["wrong"]) < 1.0, task_id
-
-
-def _play(sandbox: TrainingSandbox, task_id: str, messages: list[dict[str, Any]]) -> float:
-    instance_id = sandbox.create_instance(task_id=task_id)["info"]["instance_id"]
-    try:
-        for message in messages:
-            sandbox.step(instance_id, message)
-        return sandbox.evaluate(instance_id)
-    finally:
-        sandbox.release_instance(instance_id)
+        right = Rollout(task_id, "played", example["right"], right=True)
+        wrong = Rollout(task_id, "played", example["wrong"], right=False)
+        assert play(sandbox, right) == 1.0, task_id
+        assert play(sandbox, wrong) < 1.0, task_id
