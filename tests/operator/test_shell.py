@@ -21,7 +21,7 @@ def registry(loop: Loop) -> kopf.OperatorRegistry:
 def test_only_events_are_handled_so_that_kopf_patches_nothing(
     registry: kopf.OperatorRegistry,
 ) -> None:
-    assert len(registry._watching.get_all_handlers()) == 2
+    assert len(registry._watching.get_all_handlers()) == 3
     for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert not kind.get_all_handlers()
 

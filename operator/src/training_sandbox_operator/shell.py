@@ -20,7 +20,13 @@ import yaml
 from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.controller import Controller
-from training_sandbox_operator.model.names import GROUP, PLURAL, POD_SELECTOR, VERSION
+from training_sandbox_operator.model.names import (
+    GROUP,
+    PLURAL,
+    POD_SELECTOR,
+    POOL_PLURAL,
+    VERSION,
+)
 from training_sandbox_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -119,6 +125,10 @@ def _handlers(controller: Controller) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, PLURAL, id="instances", registry=registry)
     async def observe_instance(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         controller.observe_instance(type, body)
+
+    @kopf.on.event(GROUP, VERSION, POOL_PLURAL, id="pools", registry=registry)
+    async def observe_pool(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        controller.observe_pool(type, body)
 
     @kopf.on.event("", "v1", "pods", id="pods", registry=registry)
     async def observe_pod(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002

@@ -35,7 +35,14 @@ def events_of_change(
         return EmitEvent(instance, kind, str(reason), message, about)
 
     if "podUID" in after and "podUID" not in before:
-        yield event("Normal", Occurrence.POD_CREATED, f"created pod {after['podName']}")
+        if after["podName"] == instance.pod_name:
+            yield event("Normal", Occurrence.POD_CREATED, f"created pod {after['podName']}")
+        else:
+            yield event(
+                "Normal",
+                Occurrence.POD_CLAIMED,
+                f"claimed pod {after['podName']} of pool {instance.pool_name}",
+            )
     if after.get("restarts", 0) > before.get("restarts", 0):
         yield event(
             "Warning",
