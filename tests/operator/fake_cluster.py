@@ -174,16 +174,8 @@ class FakeCluster:
         one = self.objects.get(_key(request))
         if one is None:
             return _refuse(404, "NotFound", "not found")
-        for change in json.loads(await request.text()):
-            *path, last = [
-                part.replace("~1", "/").replace("~0", "~") for part in change["path"].split("/")[1:]
-            ]
-            place = one
-            for part in path:
-                place = place[part]
-            if last == "resourceVersion" and change["value"] != place[last]:
-                return _refuse(409, "Conflict", "the object has been modified")
-            place[last] = change["value"]
+        if not apply_patch(one, json.loads(await request.text())):
+            return _refuse(409, "Conflict", "the object has been modified")
         one["metadata"]["resourceVersion"] = str(next(self.versions))
         return web.json_response(one)
 
@@ -199,6 +191,21 @@ class FakeCluster:
         self.status_written.set()
         one["metadata"]["resourceVersion"] = str(next(self.versions))
         return web.json_response(one)
+
+
+def apply_patch(one: Object, patch: list[Object]) -> bool:
+    """Apply a JSON patch of additions and replacements, unless it means another version."""
+    for change in patch:
+        *path, last = [
+            part.replace("~1", "/").replace("~0", "~") for part in change["path"].split("/")[1:]
+        ]
+        place = one
+        for part in path:
+            place = place[part]
+        if last == "resourceVersion" and change["value"] != place[last]:
+            return False
+        place[last] = change["value"]
+    return True
 
 
 def _key(request: web.Request) -> tuple[str, str, str]:
