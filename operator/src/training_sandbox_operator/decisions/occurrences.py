@@ -34,15 +34,16 @@ def events_of_change(
     ) -> EmitEvent:
         return EmitEvent(instance, kind, str(reason), message, about)
 
-    if "podUID" in after and "podUID" not in before:
-        if after["podName"] == instance.pod_name:
-            yield event("Normal", Occurrence.POD_CREATED, f"created pod {after['podName']}")
-        else:
-            yield event(
-                "Normal",
-                Occurrence.POD_CLAIMED,
-                f"claimed pod {after['podName']} of pool {instance.pool_name}",
-            )
+    has_got_pod = "podUID" in after and "podUID" not in before
+    is_claimed = instance.pool_name is not None and after.get("podName") != instance.pod_name
+    if has_got_pod and not is_claimed:
+        yield event("Normal", Occurrence.POD_CREATED, f"created pod {after['podName']}")
+    if has_got_pod and is_claimed:
+        claim = f"claimed pod {after['podName']} of pool {instance.pool_name}"
+        if verdict.phase is Phase.READY:
+            # One event for what has happened at once.
+            claim += f"; the server serves at {after['endpoint']}"
+        yield event("Normal", Occurrence.POD_CLAIMED, claim)
     if after.get("restarts", 0) > before.get("restarts", 0):
         yield event(
             "Warning",
@@ -57,7 +58,7 @@ def events_of_change(
         yield event("Warning", verdict.reason, verdict.message)
     elif verdict.phase is Phase.FINISHED:
         yield event("Normal", verdict.reason, verdict.message)
-    elif verdict.phase is Phase.READY:
+    elif verdict.phase is Phase.READY and not (has_got_pod and is_claimed):
         yield event(
             "Normal",
             verdict.reason,
