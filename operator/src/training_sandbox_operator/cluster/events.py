@@ -26,8 +26,8 @@ class EventRecorder:
 
     The same occurrence gives the same name, after a restart of the operator too, so the API server
     refuses the second one. They are created one after the other, in the background, so that news
-    never takes the place of work. An event that cannot be created is logged and forgotten, and so is
-    the oldest of very many: it is news, not state.
+    never takes the place of work. An event that cannot be created is logged and forgotten, and so
+    is the oldest of very many: it is news, not state.
     """
 
     def __init__(self, api: KubernetesApi) -> None:
