@@ -87,6 +87,12 @@ def test_warm_ups_let_claims_go_first_while_there_is_stock() -> None:
     assert len(created(decide(pool, pods(pool, 2), demand=claims(1, after(0)), at=after(1)))) == 2
 
 
+def test_warm_ups_let_claims_go_first_that_are_under_way() -> None:
+    pool = build.pool(replicas=4)
+    warm = pods(pool, 3)
+    assert created(decide(pool, warm, promised={warm[0].key})) == []
+
+
 def test_warm_ups_do_not_wait_when_the_stock_runs_low() -> None:
     pool = build.pool(replicas=4)
     decided = decide(pool, pods(pool, 1), demand=claims(1, after(0)), at=after(0.5))
@@ -95,7 +101,7 @@ def test_warm_ups_do_not_wait_when_the_stock_runs_low() -> None:
 
 def test_a_promised_pod_counts_as_claimed() -> None:
     pool = build.pool(replicas=2)
-    warm = pods(pool, 2)
+    warm = [build.warm_pod(pool, 0), build.warm_pod(pool, 1, status=STARTING)]
     assert created(decide(pool, warm, promised={warm[0].key})) == [name(2)]
 
 

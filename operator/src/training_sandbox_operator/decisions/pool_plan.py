@@ -83,7 +83,7 @@ def _plan_creation(
         return Plan()
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)
-    calm_at = _end_of_burst(situation)
+    calm_at = _end_of_burst(situation, now)
     if calm_at is not None and now < calm_at and members.ready * _LEAST_STOCK > target:
         return Plan(deadline=calm_at)
     # What was refused is tried with one pod, and not with as many as there are to be.
@@ -95,8 +95,10 @@ def _plan_creation(
     return Plan(tuple(creations))
 
 
-def _end_of_burst(situation: PoolSituation) -> datetime | None:
+def _end_of_burst(situation: PoolSituation, now: datetime) -> datetime | None:
     """Return until when claims have the API server for themselves, as far as is known."""
+    if situation.promised:
+        return now + _BURST
     claimed_at = situation.demand.claimed_at() if situation.demand is not None else None
     return claimed_at + _BURST if claimed_at is not None else None
 
