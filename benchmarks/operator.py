@@ -52,7 +52,9 @@ async def run(parts: list[str], *, quick: bool) -> Figures:
         operator.start()
         await operator.until_healthy(http)
         if "claims" in parts:
-            await measures.measure_claims(api, figures, pool=int(1050 * scale), rate=75 * scale)
+            await measures.measure_claims(
+                plane, api, figures, pool=int(1050 * scale), rate=75 * scale
+            )
         if "rate" in parts:
             rates = [rate * scale for rate in (75, 100, 125, 150, 175, 200, 250)]
             await measures.measure_claim_rate(api, figures, rates=rates)
