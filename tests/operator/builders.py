@@ -1,18 +1,24 @@
 """Objects as the API server would give them, with only what a specification is about spelt out."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from training_sandbox_operator.decisions.pod_spec import build_pod
+from training_sandbox_operator.control.cache import Cache
+from training_sandbox_operator.control.pool_table import PoolTable
+from training_sandbox_operator.decisions.pod_spec import build_claim, build_pod, build_warm_pod
 from training_sandbox_operator.model.catalogue import Catalogue, Environment
 from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.server import ServerReply, TaskReport
 from training_sandbox_operator.model.situation import Situation
 from training_sandbox_operator.model.timestamps import format_timestamp
 
 CREATED = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+POOL_UID = "9a9b9c9d-0000-1111-2222-333344445555"
 POD_UID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 APPWORLD = Environment.model_validate(
     {"image": "registry.example/appworld:1", "slots": 16, "tmpSize": "2Gi", "startupSeconds": 60}
@@ -174,6 +180,80 @@ def reply(
         slots_used=used,
         task=task,
     )
+
+
+def cache(on_change: Callable[[Key], None]) -> Cache:
+    """A cache that knows of no pools."""
+
+    def ignore(_: Key) -> None:
+        pass
+
+    return Cache(
+        on_change,
+        PoolTable(on_change=ignore, on_claims=ignore, on_news=ignore, clock=lambda: CREATED),
+    )
+
+
+def pool(
+    *,
+    name: str = "warm",
+    uid: str = POOL_UID,
+    status: dict[str, Any] | None = None,
+    deleting: bool = False,
+    resource_version: int = 10,
+    **spec: Any,
+) -> TrainingPool:
+    metadata = {
+        "namespace": "research",
+        "name": name,
+        "uid": uid,
+        "generation": 1,
+        "resourceVersion": str(resource_version),
+    }
+    if deleting:
+        metadata["deletionTimestamp"] = format_timestamp(CREATED)
+    return TrainingPool.from_api(
+        {
+            "metadata": metadata,
+            "spec": {"envType": "appworld", **spec},
+            "status": status or {},
+        }
+    )
+
+
+def warm_pod_manifest(
+    of: TrainingPool,
+    number: int = 0,
+    *,
+    created_at: datetime = CREATED,
+    environment: Environment = APPWORLD,
+    status: dict[str, Any] | None = None,
+    terminates_at: datetime | None = None,
+) -> dict[str, Any]:
+    manifest = build_warm_pod(of, environment, number)
+    manifest["metadata"] |= {
+        "uid": f"warm-{number}",
+        "resourceVersion": str(100 + number),
+        "creationTimestamp": format_timestamp(created_at),
+    }
+    if terminates_at is not None:
+        manifest["metadata"]["deletionTimestamp"] = format_timestamp(terminates_at)
+    manifest["spec"]["nodeName"] = "worker-1"
+    manifest["status"] = status or serving()
+    return manifest
+
+
+def warm_pod(of: TrainingPool, number: int = 0, **details: Any) -> Pod:
+    return Pod.from_api(warm_pod_manifest(of, number, **details))
+
+
+def claimed_pod(of: TrainingInstance, pool: TrainingPool, number: int = 0, **details: Any) -> Pod:
+    """A warm pod that the instance has claimed."""
+    manifest = warm_pod_manifest(pool, number, **details)
+    for change in build_claim(of, resource_version=1):
+        if change["path"].endswith("ownerReferences"):
+            manifest["metadata"]["ownerReferences"] = change["value"]
+    return Pod.from_api(manifest)
 
 
 def situation(of: TrainingInstance | None, *pods: Pod, **more: Any) -> Situation:

@@ -17,6 +17,7 @@ from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.controller import Controller
+from training_sandbox_operator.model.names import Key
 
 
 class Clock:
@@ -46,18 +47,36 @@ class Loop:
 
     async def work(self) -> None:
         """Reconcile what is queued, and what comes of it."""
-        queue, asker = self.controller._queue, self.controller._asker
-        for key in self.controller._deadlines.pop_due(self.controller._clock()):
-            queue.add(key)
+        controller, asker = self.controller, self.controller._asker
+        for key in controller._deadlines.pop_due(controller._clock()):
+            controller._queue.add(key)
+        for key in controller._pool_deadlines.pop_due(controller._clock()):
+            controller._pool_queue.add(key)
         for _ in range(100):
             if asker._under_way:
                 await asyncio.gather(*asker._under_way.values(), return_exceptions=True)
-            if not len(queue):
+            if not await self._work_on_one():
+                await controller._recorder.flush()
                 return
-            key = await queue.get()
-            await self.controller._reconciler.reconcile(key)
-            queue.done(key)
         raise AssertionError("the operator does not come to rest")
+
+    async def _work_on_one(self) -> bool:
+        controller = self.controller
+
+        async def share_out(key: Key) -> None:
+            controller._cache.pools.share_out(key)
+
+        for queue, work in (
+            (controller._claims, share_out),
+            (controller._queue, controller._reconciler.reconcile),
+            (controller._pool_queue, controller._pool_reconciler.reconcile),
+        ):
+            if len(queue):
+                key = await queue.get()
+                await work(key)
+                queue.done(key)
+                return True
+        return False
 
 
 @pytest.fixture
@@ -101,6 +120,8 @@ class SandboxServer:
         self.is_down = False
         self.hangs = False
         self.asked = asyncio.Event()
+        self.bindings: list[dict[str, Any]] = []
+        self.refusal: tuple[int, str, str] | None = None
 
     async def answer(self, _: web.Request) -> web.Response:
         self.questions += 1
@@ -113,6 +134,15 @@ class SandboxServer:
             {"success": True, "data": {**self.data, "incarnation": self.incarnation}}
         )
 
+    async def bind(self, request: web.Request) -> web.Response:
+        """Answer /bind: with the status, or with the refusal's HTTP status, type and detail."""
+        self.bindings.append(await request.json())
+        if self.refusal is None:
+            return await self.answer(request)
+        status, kind, detail = self.refusal
+        body = {"success": False, "detail": detail, "error": {"type": kind}}
+        return web.json_response(body if kind else None, status=status)
+
 
 @pytest.fixture
 def sandbox() -> SandboxServer:
@@ -124,6 +154,7 @@ async def session(sandbox: SandboxServer, tmp_path: Path) -> AsyncIterator[aioht
     """A session whose every request ends at the sandbox, whatever host it names."""
     app = web.Application()
     app.router.add_get("/status", sandbox.answer)
+    app.router.add_post("/bind", sandbox.bind)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     socket = str(tmp_path / "sandbox.sock")

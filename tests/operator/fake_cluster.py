@@ -52,6 +52,7 @@ class FakeCluster:
             one = f"{path}/namespaces/{{namespace}}/{{kind}}/{{name}}"
             app.router.add_get(one, self._get)
             app.router.add_delete(one, self._delete)
+            app.router.add_patch(one, self._patch)
             app.router.add_patch(f"{one}/status", self._patch_status)
         return app
 
@@ -59,6 +60,21 @@ class FakeCluster:
         """Create a TrainingInstance as a user does."""
         return self._store(
             "traininginstances",
+            {
+                "metadata": {
+                    "namespace": "research",
+                    "name": name,
+                    "generation": 1,
+                    "creationTimestamp": format_timestamp(build.CREATED),
+                },
+                "spec": {"envType": "appworld", **spec},
+            },
+        )
+
+    def pool(self, name: str = "warm", **spec: Any) -> Object:
+        """Create a TrainingPool as a user does."""
+        return self._store(
+            "trainingpools",
             {
                 "metadata": {
                     "namespace": "research",
@@ -131,6 +147,7 @@ class FakeCluster:
             return _refuse(409, "AlreadyExists", "already exists")
         if kind == "pods":
             one["status"] = {"phase": "Pending"}
+            one["metadata"]["creationTimestamp"] = format_timestamp(build.CREATED)
         return web.json_response(self._store(kind, one), status=201)
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -152,6 +169,16 @@ class FakeCluster:
         del self.objects[_key(request)]
         return web.json_response({"kind": "Status", "status": "Success"})
 
+    async def _patch(self, request: web.Request) -> web.Response:
+        assert request.content_type == "application/json-patch+json"
+        one = self.objects.get(_key(request))
+        if one is None:
+            return _refuse(404, "NotFound", "not found")
+        if not apply_patch(one, json.loads(await request.text())):
+            return _refuse(409, "Conflict", "the object has been modified")
+        one["metadata"]["resourceVersion"] = str(next(self.versions))
+        return web.json_response(one)
+
     async def _patch_status(self, request: web.Request) -> web.Response:
         assert request.content_type == "application/json-patch+json"
         one = self.objects.get(_key(request))
@@ -164,6 +191,21 @@ class FakeCluster:
         self.status_written.set()
         one["metadata"]["resourceVersion"] = str(next(self.versions))
         return web.json_response(one)
+
+
+def apply_patch(one: Object, patch: list[Object]) -> bool:
+    """Apply a JSON patch of additions and replacements, unless it means another version."""
+    for change in patch:
+        *path, last = [
+            part.replace("~1", "/").replace("~0", "~") for part in change["path"].split("/")[1:]
+        ]
+        place = one
+        for part in path:
+            place = place[part]
+        if last == "resourceVersion" and change["value"] != place[last]:
+            return False
+        place[last] = change["value"]
+    return True
 
 
 def _key(request: web.Request) -> tuple[str, str, str]:

@@ -25,7 +25,7 @@ def answered() -> asyncio.Queue[Key]:
 
 @pytest.fixture
 def cache(answered: asyncio.Queue[Key]) -> Cache:
-    cache = Cache(answered.put_nowait)
+    cache = build.cache(answered.put_nowait)
     cache.store_instance(build.instance())
     answered.get_nowait()
     return cache

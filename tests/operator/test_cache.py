@@ -19,7 +19,7 @@ def changed() -> list[Key]:
 
 @pytest.fixture
 def cache(changed: list[Key]) -> Cache:
-    return Cache(changed.append)
+    return build.cache(changed.append)
 
 
 def known(cache: Cache) -> TrainingInstance | None:

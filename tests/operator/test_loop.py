@@ -286,6 +286,7 @@ async def test_a_deletion_that_the_watch_did_not_tell_is_found_by_the_list(
     assert loop.controller.vital_signs() == {
         "instances": 0,
         "pods": 0,
+        "pools": 0,
         "queued": 0,
         "deadlines": 0,
     }

@@ -21,7 +21,7 @@ def registry(loop: Loop) -> kopf.OperatorRegistry:
 def test_only_events_are_handled_so_that_kopf_patches_nothing(
     registry: kopf.OperatorRegistry,
 ) -> None:
-    assert len(registry._watching.get_all_handlers()) == 2
+    assert len(registry._watching.get_all_handlers()) == 3
     for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert not kind.get_all_handlers()
 
@@ -30,6 +30,14 @@ def test_kopf_neither_posts_events_nor_scans_for_namespaces() -> None:
     settings = shell._kopf_settings()
     assert not settings.posting.enabled
     assert settings.scanning.disabled
+
+
+def test_kopf_keeps_no_copies_of_objects() -> None:
+    persistence = shell._kopf_settings().persistence
+    body = kopf.Body({"spec": {"a": 1}})
+    assert persistence.diffbase_storage.fetch(body=body) is None
+    assert persistence.diffbase_storage.build(body=body) == {}
+    assert persistence.progress_storage.clear(essence={"spec": {}}) == {"spec": {}}
 
 
 def test_only_the_operators_pods_are_watched() -> None:

@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), _EX_USAGE)
     except NotFoundError as error:
         return _complain(
-            f"{error}\nThe CustomResourceDefinition of TrainingInstance is not installed: "
-            "kubectl apply -f crds/",
+            f"{error}\nThe CustomResourceDefinitions are not all installed: kubectl apply -f crds/",
             _EX_UNAVAILABLE,
         )
     except (ApiError, shell.WatchError, kopf.LoginError) as error:

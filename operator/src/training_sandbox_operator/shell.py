@@ -17,10 +17,17 @@ import aiohttp
 import kopf
 import yaml
 
+from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.controller import Controller
-from training_sandbox_operator.model.names import GROUP, PLURAL, POD_SELECTOR, VERSION
+from training_sandbox_operator.model.names import (
+    GROUP,
+    PLURAL,
+    POD_SELECTOR,
+    POOL_PLURAL,
+    VERSION,
+)
 from training_sandbox_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -120,6 +127,10 @@ def _handlers(controller: Controller) -> kopf.OperatorRegistry:
     async def observe_instance(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         controller.observe_instance(type, body)
 
+    @kopf.on.event(GROUP, VERSION, POOL_PLURAL, id="pools", registry=registry)
+    async def observe_pool(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        controller.observe_pool(type, body)
+
     @kopf.on.event("", "v1", "pods", id="pods", registry=registry)
     async def observe_pod(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         controller.observe_pod(type, body)
@@ -135,6 +146,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     # A sleep between attempts cannot be cut short: better many short ones.

@@ -129,3 +129,60 @@ def test_a_task_that_cannot_be_opened_ends_the_server(launch, settings, status, 
     (line,) = [line for line in server.lines if line.startswith("{")]
     assert json.loads(line)["reason"] == reason
     assert json.loads(line)["message"]
+
+
+def bind(server, **body: object):
+    return server.post("bind", **{"task_id": "count-to-10", "instance_id": "my-instance", **body})
+
+
+def test_an_open_server_can_be_bound_later(start):
+    server = start(SANDBOX_SLOTS="4")
+    answer = bind(server).json()["data"]
+    assert answer["slots"] == {"total": 1, "used": 1}
+    assert (answer["task"]["episode_id"], answer["task"]["state"]) == ("my-instance", "running")
+    assert server.observe("my-instance", "add 4") == "4"
+    assert server.post("create", task_id="count-to-10").status_code == 400
+
+
+def test_to_bind_the_same_task_again_changes_nothing(start):
+    server = start()
+    bind(server)
+    server.observe("my-instance", "add 4")
+    assert bind(server).json()["data"]["task"]["steps"] == 1
+    server.post("release", instance_id="my-instance")
+    assert bind(server).json()["data"]["task"]["state"] == "released"
+
+
+def test_it_is_bound_once(start):
+    server = start()
+    bind(server)
+    for other in ({"task_id": "count-to-3"}, {"instance_id": "another"}, {"params": {"seed": 1}}):
+        response = bind(server, **other)
+        assert (response.status_code, response.json()["error"]["type"]) == (409, "already_bound")
+
+
+def test_a_server_in_use_is_not_bound(start):
+    server = start()
+    server.data("create", task_id="count-to-10", instance_id="somebody-elses")
+    assert bind(server).json()["error"]["type"] == "already_bound"
+    assert server.observe("somebody-elses", "add 4") == "4"
+
+
+def test_a_server_that_is_finished_says_so_though_it_was_bound_later(start):
+    server = start()
+    bind(server)
+    server.act("my-instance", "add 10")
+    server.act("my-instance", "done")
+    assert readiness(server) == "finished"
+
+
+def test_a_task_that_cannot_be_bound_leaves_the_server_open(start):
+    server = start()
+    for body, status, kind in (
+        ({"task_id": "no-such-task"}, 404, "unknown_task"),
+        ({"instance_id": None}, 400, "invalid_request"),
+        ({"incarnation": "another-0"}, 410, "episode_lost"),
+    ):
+        response = bind(server, **body)
+        assert (response.status_code, response.json()["error"]["type"]) == (status, kind)
+        assert server.status()["task"] is None

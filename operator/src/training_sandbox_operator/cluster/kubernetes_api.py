@@ -5,7 +5,7 @@ cannot send preconditions with a deletion, and a request costs them five times t
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
@@ -14,7 +14,14 @@ import aiohttp
 import kopf
 
 from training_sandbox_operator.cluster.errors import UnavailableError, error_of
-from training_sandbox_operator.model.names import GROUP, PLURAL, POD_SELECTOR, VERSION, Key
+from training_sandbox_operator.model.names import (
+    GROUP,
+    PLURAL,
+    POD_SELECTOR,
+    POOL_PLURAL,
+    VERSION,
+    Key,
+)
 
 FIELD_MANAGER = "training-sandbox-operator"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
@@ -23,6 +30,7 @@ _KEEPALIVE_SECONDS = 60.0
 _PAGE_SIZE = 500
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
+_JSON_PATCH = "application/json-patch+json"
 
 JsonDict = dict[str, Any]
 
@@ -84,15 +92,31 @@ class KubernetesApi:
         """Return a pod."""
         return await self._request("GET", f"{_pods(key.namespace)}/{key.name}")
 
-    async def delete_pod(self, key: Key, *, uid: str, grace_seconds: int | None = None) -> JsonDict:
+    async def patch_pod(self, key: Key, patch: Sequence[Mapping[str, Any]]) -> JsonDict:
+        """Apply a JSON patch, which says what it is for, to a pod and return the pod."""
+        return await self._request(
+            "PATCH", f"{_pods(key.namespace)}/{key.name}", body=patch, content_type=_JSON_PATCH
+        )
+
+    async def delete_pod(
+        self,
+        key: Key,
+        *,
+        uid: str,
+        grace_seconds: int | None = None,
+        resource_version: int | None = None,
+    ) -> JsonDict:
         """Delete the pod with this UID and return its last or present state.
 
         Args:
             key: namespace and name of the pod.
             uid: the pod that is meant, not another one of the same name.
             grace_seconds: None for the pod's own; 0 removes it without the kubelet's word.
+            resource_version: the only one in which it is to be deleted, None for any.
         """
         options: JsonDict = {"preconditions": {"uid": uid}}
+        if resource_version is not None:
+            options["preconditions"]["resourceVersion"] = str(resource_version)
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         return await self._request("DELETE", f"{_pods(key.namespace)}/{key.name}", body=options)
@@ -110,6 +134,17 @@ class KubernetesApi:
         self, key: Key, *, resource_version: int, status: Mapping[str, Any]
     ) -> JsonDict:
         """Replace the status of the instance, if it is in this version, and return the instance."""
+        return await self._replace_status(_instances(key.namespace), key, resource_version, status)
+
+    async def replace_pool_status(
+        self, key: Key, *, resource_version: int, status: Mapping[str, Any]
+    ) -> JsonDict:
+        """Replace the status of the pool, if it is in this version, and return the pool."""
+        return await self._replace_status(_pools(key.namespace), key, resource_version, status)
+
+    async def _replace_status(
+        self, path: str, key: Key, resource_version: int, status: Mapping[str, Any]
+    ) -> JsonDict:
         # To replace the version by the one that is meant makes the server answer 409 when it is
         # another one; a "test" would make it answer 422, as for a status that the schema refuses.
         patch = [
@@ -117,10 +152,7 @@ class KubernetesApi:
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self._request(
-            "PATCH",
-            f"{_instances(key.namespace)}/{key.name}/status",
-            body=patch,
-            content_type="application/json-patch+json",
+            "PATCH", f"{path}/{key.name}/status", body=patch, content_type=_JSON_PATCH
         )
 
     async def create_event(self, manifest: Mapping[str, Any]) -> None:
@@ -131,6 +163,10 @@ class KubernetesApi:
     def list_instances(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all instances of a namespace, or of all namespaces."""
         return self._list(_instances(namespace), {})
+
+    def list_pools(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Yield all pools of a namespace, or of all namespaces."""
+        return self._list(_pools(namespace), {})
 
     def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
@@ -196,8 +232,16 @@ def _pods(namespace: str | None) -> str:
 
 
 def _instances(namespace: str | None) -> str:
+    return _custom(namespace, PLURAL)
+
+
+def _pools(namespace: str | None) -> str:
+    return _custom(namespace, POOL_PLURAL)
+
+
+def _custom(namespace: str | None, plural: str) -> str:
     root = f"apis/{GROUP}/{VERSION}"
-    return f"{root}/namespaces/{namespace}/{PLURAL}" if namespace else f"{root}/{PLURAL}"
+    return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
 
 
 def _decode(text: str) -> JsonDict:

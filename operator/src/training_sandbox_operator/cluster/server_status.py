@@ -1,16 +1,28 @@
-"""The /status of an instance's server."""
+"""What an instance's server is asked: its /status, and to play a task, /bind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import aiohttp
 from pydantic import BaseModel, Field, ValidationError
 
-from training_sandbox_operator.model.server import ServerReply, TaskReport
+from training_sandbox_operator.model.server import ServerReply, TaskRefusal, TaskReport
 
 _TIMEOUT = aiohttp.ClientTimeout(total=3, connect=1)
+# As long as a server may take to open a task, SANDBOX_STEP_TIMEOUT_SECONDS, and a bit.
+_BIND_TIMEOUT = aiohttp.ClientTimeout(total=110, connect=1)
+# What a server says of a task that it will not play; anything else may be otherwise next time.
+_REASONS = {
+    "unknown_task": "UnknownTask",
+    "unknown_env_type": "InvalidTask",
+    "invalid_request": "InvalidTask",
+    "internal": "TaskFailed",
+    "step_deadline": "TaskFailed",
+    "already_bound": "TaskFailed",
+}
 _LARGEST_ANSWER = 64 * 1024
+_OK = 200
 
 
 class ServerUnreachableError(Exception):
@@ -45,6 +57,16 @@ class _Answer(BaseModel):
     data: _Data
 
 
+class _Error(BaseModel):
+    type: str
+
+
+class _Refusal(BaseModel):
+    success: Literal[False]
+    detail: str
+    error: _Error
+
+
 async def ask_status(
     session: aiohttp.ClientSession,
     address: str,
@@ -65,15 +87,64 @@ async def ask_status(
     Raises:
         ServerUnreachableError: no answer, a malformed one, or one of another pod.
     """
+    body, status = await _fetch(session, "GET", f"{address}/status", None, _TIMEOUT)
+    return _read(body, status, address=address, pod_uid=pod_uid, occasion=occasion, at=clock())
+
+
+async def bind_task(
+    session: aiohttp.ClientSession,
+    address: str,
+    *,
+    task: Mapping[str, object],
+    pod_uid: str,
+    occasion: str,
+    clock: Callable[[], datetime],
+) -> ServerReply | TaskRefusal:
+    """Have the server at this address play one task, and return what it answers.
+
+    Args:
+        session: any session; the server wants no credentials.
+        address: URL of the server, without a path.
+        task: the body of /bind.
+        pod_uid: the pod that is meant.
+        occasion: goes into the reply.
+        clock: the present time.
+
+    Raises:
+        ServerUnreachableError: no answer, or one that says that it is too early; ask again.
+    """
+    body, status = await _fetch(session, "POST", f"{address}/bind", task, _BIND_TIMEOUT)
+    if status == _OK:
+        return _read(body, status, address=address, pod_uid=pod_uid, occasion=occasion, at=clock())
     try:
-        async with session.get(f"{address}/status", timeout=_TIMEOUT) as response:
-            body = await response.content.read(_LARGEST_ANSWER)
-            status = response.status
+        refusal = _Refusal.model_validate_json(body)
+    except ValidationError as error:
+        raise ServerUnreachableError(f"{address}/bind answered {status}") from error
+    reason = _REASONS.get(refusal.error.type)
+    if reason is None:
+        raise ServerUnreachableError(f"{address}/bind answered {status}: {refusal.detail}")
+    return TaskRefusal(clock(), occasion, reason, refusal.detail)
+
+
+async def _fetch(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    content: Mapping[str, object] | None,
+    limit: aiohttp.ClientTimeout,
+) -> tuple[bytes, int]:
+    try:
+        async with session.request(method, url, json=content, timeout=limit) as response:
+            return await response.content.read(_LARGEST_ANSWER), response.status
     except TimeoutError as error:
-        raise ServerUnreachableError(f"{address} did not answer in time") from error
+        raise ServerUnreachableError(f"{url} did not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise ServerUnreachableError(f"{address}: {error}") from error
-    at = clock()
+        raise ServerUnreachableError(f"{url}: {error}") from error
+
+
+def _read(
+    body: bytes, status: int, *, address: str, pod_uid: str, occasion: str, at: datetime
+) -> ServerReply:
     try:
         data = _Answer.model_validate_json(body).data
     except ValidationError as error:

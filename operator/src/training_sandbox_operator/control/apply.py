@@ -10,22 +10,30 @@ from datetime import datetime
 
 from training_sandbox_operator.cluster.errors import (
     AlreadyExistsError,
+    ConflictError,
     NotFoundError,
     RejectedError,
 )
 from training_sandbox_operator.cluster.events import EventRecorder
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.control.apply_pool import PoolApplier
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.decisions.actions import (
     Action,
     AskServer,
+    BindTask,
+    ClaimPod,
     CreatePod,
+    CreateWarmPod,
     DeleteInstance,
     DeletePod,
+    DeleteWarmPod,
     EmitEvent,
+    WritePoolStatus,
     WriteStatus,
 )
+from training_sandbox_operator.decisions.pod_spec import build_claim
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Reason
@@ -58,6 +66,7 @@ class Applier:
         self._asker = asker
         self._recorder = recorder
         self._clock = clock
+        self._pools = PoolApplier(api, cache)
 
     async def apply(self, action: Action) -> None:
         """Carry out one action.
@@ -74,10 +83,14 @@ class Applier:
                 await self._write_status(action)
             case DeleteInstance():
                 await self._delete_instance(action.instance)
-            case AskServer():
+            case ClaimPod():
+                await self._claim_pod(action)
+            case CreateWarmPod() | DeleteWarmPod() | WritePoolStatus():
+                await self._pools.apply(action)
+            case AskServer() | BindTask():
                 self._asker.ask(action)
             case EmitEvent():
-                await self._recorder.emit(action, self._clock())
+                self._recorder.emit(action, self._clock())
 
     async def _create_pod(self, action: CreatePod) -> None:
         instance = action.instance
@@ -100,6 +113,26 @@ class Applier:
             return
         self._cache.store_pod(pod)
         self._cache.store_refusal(instance, None)
+
+    async def _claim_pod(self, action: ClaimPod) -> None:
+        instance, pod = action.instance, action.pod
+        patch = build_claim(instance, pod.resource_version)
+        try:
+            raw = await self._api.patch_pod(pod.key, patch)
+            _log.info("%s: claimed pod %s", instance.key, pod.key.name)
+        except NotFoundError:
+            self._cache.remove_pod(pod.key, pod.uid)
+            return
+        except RejectedError as error:
+            _log.warning("%s: the claim was rejected: %s", instance.key, error)
+            self._refuse(instance, Reason.POD_REJECTED, error.message)
+            return
+        except ConflictError:
+            # Somebody has changed it, maybe this operator whose answer was lost: look who.
+            raw = await self._api.get_pod(pod.key)
+        self._cache.store_pod(Pod.from_api(raw))
+        self._cache.store_refusal(instance, None)
+        self._cache.look_again(instance.key)
 
     def _refuse(self, instance: TrainingInstance, reason: Reason, message: str) -> None:
         before = self._cache.refusal_of(instance.uid)

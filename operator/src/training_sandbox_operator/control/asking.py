@@ -6,9 +6,14 @@ from datetime import datetime
 
 import aiohttp
 
-from training_sandbox_operator.cluster.server_status import ServerUnreachableError, ask_status
+from training_sandbox_operator.cluster.server_status import (
+    ServerUnreachableError,
+    ask_status,
+    bind_task,
+)
 from training_sandbox_operator.control.cache import Cache
-from training_sandbox_operator.decisions.actions import AskServer
+from training_sandbox_operator.decisions.actions import AskServer, BindTask
+from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.server import ServerAnswer, ServerSilence
 
 _AT_ONCE = 64
@@ -32,14 +37,12 @@ class Asker:
         self._limit = asyncio.Semaphore(_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
-    def ask(self, question: AskServer) -> None:
+    def ask(self, question: AskServer | BindTask) -> None:
         """Begin to ask, unless this instance is being asked already."""
-        uid = question.instance_uid
+        key, uid = _asked(question)
         if uid in self._under_way:
             return
-        self._under_way[uid] = asyncio.create_task(
-            self._ask(question), name=f"ask {question.instance_key}"
-        )
+        self._under_way[uid] = asyncio.create_task(self._ask(question, key, uid), name=f"ask {key}")
 
     async def close(self) -> None:
         """Drop the questions that have not been answered."""
@@ -48,17 +51,26 @@ class Asker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, question: AskServer) -> None:
+    async def _ask(self, question: AskServer | BindTask, key: Key, uid: str) -> None:
         try:
             async with self._limit:
-                answer = await self._answer(question)
+                answer = await self._answer(question, uid)
         finally:
             # Before the answer is known of: the next plan may want to ask again at once.
-            self._under_way.pop(question.instance_uid, None)
-        self._cache.store_answer(question.instance_key, question.instance_uid, answer)
+            self._under_way.pop(uid, None)
+        self._cache.store_answer(key, uid, answer)
 
-    async def _answer(self, question: AskServer) -> ServerAnswer:
+    async def _answer(self, question: AskServer | BindTask, uid: str) -> ServerAnswer:
         try:
+            if isinstance(question, BindTask):
+                return await bind_task(
+                    self._session,
+                    question.address,
+                    task=_binding(question),
+                    pod_uid=question.pod_uid,
+                    occasion=question.occasion,
+                    clock=self._clock,
+                )
             return await ask_status(
                 self._session,
                 question.address,
@@ -67,6 +79,24 @@ class Asker:
                 clock=self._clock,
             )
         except ServerUnreachableError as error:
-            before = self._cache.answer_of(question.instance_uid)
+            before = self._cache.answer_of(uid)
             failures = before.failures if isinstance(before, ServerSilence) else 0
             return ServerSilence(self._clock(), question.occasion, failures + 1, str(error))
+
+
+def _asked(question: AskServer | BindTask) -> tuple[Key, str]:
+    if isinstance(question, BindTask):
+        return question.instance.key, question.instance.uid
+    return question.instance_key, question.instance_uid
+
+
+def _binding(question: BindTask) -> dict[str, object]:
+    """Return the body of /bind: the task is played under the instance's name."""
+    instance = question.instance
+    return {
+        "env_type": instance.env_type,
+        "task_id": instance.task_id,
+        "instance_id": instance.key.name,
+        "params": instance.spec.get("params", {}),
+        "incarnation": question.incarnation,
+    }

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.model.catalogue import Catalogue
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.server import ServerAnswer
-from training_sandbox_operator.model.situation import Refusal, Situation
+from training_sandbox_operator.model.situation import PoolSituation, Refusal, Situation
 
 
 @dataclass(slots=True)
@@ -32,10 +33,12 @@ class Cache:
 
     Args:
         on_change: called with the key of the instance whose situation is another one now.
+        pools: told of warm pods, and of the instances that wait for one.
     """
 
-    def __init__(self, on_change: Callable[[Key], None]) -> None:
+    def __init__(self, on_change: Callable[[Key], None], pools: PoolTable) -> None:
         self._on_change = on_change
+        self.pools = pools
         self._instances: dict[Key, TrainingInstance] = {}
         self._pods: dict[Key, Pod] = {}
         self._pods_by_owner: defaultdict[Key, set[Key]] = defaultdict(set)
@@ -58,6 +61,11 @@ class Cache:
         if instance is None:
             return Situation(None, pods)
         memory = self._memories.get(instance.uid) or _Memory()
+        pool, promised, pool_was_empty = None, None, False
+        if instance.pool_name is not None:
+            pool = self.pools.get(Key(key.namespace, instance.pool_name))
+            promised = self.pools.promised_to(instance)
+            pool_was_empty = self.pools.was_empty_for(instance)
         return Situation(
             instance=instance,
             pods=pods,
@@ -65,7 +73,14 @@ class Cache:
             known_environments=catalogue.names,
             refusal=memory.refusal,
             answer=memory.answer,
+            pool=pool,
+            promised=promised,
+            pool_was_empty=pool_was_empty,
         )
+
+    def pool_situation(self, key: Key, catalogue: Catalogue) -> PoolSituation:
+        """Return all that is known about one pool."""
+        return self.pools.situation(key, catalogue, self._pods.__contains__)
 
     def store_instance(self, instance: TrainingInstance) -> None:
         """Take in a version of an instance."""
@@ -74,7 +89,9 @@ class Cache:
             return
         if known is not None and known.uid != instance.uid:
             self._memories.pop(known.uid, None)
+            self._stop_waiting(known)
         self._instances[instance.key] = instance
+        self._renew_claim(instance.key)
         if known != instance:
             self._on_change(instance.key)
 
@@ -84,6 +101,7 @@ class Cache:
         self._memories.pop(uid, None)
         if known is not None and known.uid == uid:
             del self._instances[key]
+            self._stop_waiting(known)
             self._on_change(key)
 
     def store_pod(self, pod: Pod) -> None:
@@ -91,12 +109,17 @@ class Cache:
         known = self._pods.get(pod.key)
         if known is not None and known.resource_version > pod.resource_version:
             return
-        self._detach(known)
         self._pods[pod.key] = pod
+        if known is not None and (known.owner, known.uid) != (pod.owner, pod.uid):
+            self._detach(known)
+        if pod.is_warm:
+            self.pools.store_pod(pod)
+            return
         owner = _owner_key(pod)
         if owner is None:
             return
         self._pods_by_owner[owner].add(pod.key)
+        self._renew_claim(owner)
         if known != pod:
             self._on_change(owner)
 
@@ -108,8 +131,13 @@ class Cache:
         del self._pods[key]
         self._detach(known)
         owner = _owner_key(known)
-        if owner is not None:
+        if owner is not None and not known.is_warm:
+            self._renew_claim(owner)
             self._on_change(owner)
+
+    def look_again(self, key: Key) -> None:
+        """Have the instance looked at, before others, though nothing may have changed."""
+        self.pools.tell(key)
 
     def store_refusal(self, instance: TrainingInstance, refusal: Refusal | None) -> None:
         """Remember why the instance's pod was refused; None when it was not."""
@@ -127,6 +155,7 @@ class Cache:
         """Have all refused pods tried again: the catalogue has changed."""
         for memory in self._memories.values():
             memory.refusal = None
+        self.pools.forget_refusals()
 
     def store_answer(self, key: Key, uid: str, answer: ServerAnswer) -> None:
         """Remember what the instance's server has answered."""
@@ -152,9 +181,30 @@ class Cache:
             return None
         return self._memories.setdefault(uid, _Memory())
 
-    def _detach(self, pod: Pod | None) -> None:
-        owner = _owner_key(pod) if pod is not None else None
-        if pod is None or owner is None:
+    def _renew_claim(self, key: Key) -> None:
+        """Tell the pool that an instance names whether it waits for a pod."""
+        instance = self._instances.get(key)
+        if instance is None or instance.pool_name is None:
+            return
+        has_pod = instance.pod_uid is not None or any(
+            owner is not None and owner.uid == instance.uid
+            for owner in (self._pods[pod].owner for pod in self._pods_by_owner.get(key, ()))
+        )
+        if has_pod or instance.is_being_deleted or instance.is_terminal:
+            self.pools.stop_waiting(instance)
+        else:
+            self.pools.wait(instance)
+
+    def _stop_waiting(self, instance: TrainingInstance) -> None:
+        if instance.pool_name is not None:
+            self.pools.stop_waiting(instance)
+
+    def _detach(self, pod: Pod) -> None:
+        if pod.is_warm:
+            self.pools.remove_pod(pod)
+            return
+        owner = _owner_key(pod)
+        if owner is None:
             return
         siblings = self._pods_by_owner[owner]
         siblings.discard(pod.key)

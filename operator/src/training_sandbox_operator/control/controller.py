@@ -13,14 +13,18 @@ from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.deadlines import Deadlines
+from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.control.reconcile import Reconciler
+from training_sandbox_operator.control.reconcile_pools import PoolReconciler
 from training_sandbox_operator.control.resync import Resync
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import JsonObject, Key
 from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.pool import TrainingPool
 
 _DELETED = "DELETED"
+_POOLS_AT_ONCE = 4
 
 
 def utc_now() -> datetime:
@@ -29,7 +33,7 @@ def utc_now() -> datetime:
 
 
 class Controller:
-    """Reconciles every instance of some namespaces.
+    """Reconciles every instance and every pool of some namespaces.
 
     Args:
         api: the API server.
@@ -50,19 +54,40 @@ class Controller:
         workers: int,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
         self._deadlines: Deadlines[Key] = Deadlines()
-        self._cache = Cache(self._queue.add)
+        self._pool_queue: WorkQueue[Key] = WorkQueue()
+        self._pool_deadlines: Deadlines[Key] = Deadlines()
+        self._claims: WorkQueue[Key] = WorkQueue()
+        self._cache = Cache(
+            self._queue.add,
+            PoolTable(
+                on_change=self._pool_queue.add,
+                on_claims=self._claims.add,
+                on_news=self._queue.add_urgent,
+                clock=clock,
+            ),
+        )
         self._catalogue = catalogue
         self._resync = Resync(api, self._cache, namespaces)
         self._asker = Asker(session, self._cache, clock)
         self._workers = workers
         self._clock = clock
+        self._recorder = EventRecorder(api)
+        applier = Applier(api, self._cache, self._asker, self._recorder, clock)
         self._reconciler = Reconciler(
             cache=self._cache,
             queue=self._queue,
             deadlines=self._deadlines,
-            applier=Applier(api, self._cache, self._asker, EventRecorder(api), clock),
+            applier=applier,
+            catalogue=catalogue.current,
+            clock=clock,
+        )
+        self._pool_reconciler = PoolReconciler(
+            cache=self._cache,
+            queue=self._pool_queue,
+            deadlines=self._pool_deadlines,
+            applier=applier,
             catalogue=catalogue.current,
             clock=clock,
         )
@@ -74,6 +99,14 @@ class Controller:
             self._cache.remove_instance(instance.key, instance.uid)
         else:
             self._cache.store_instance(instance)
+
+    def observe_pool(self, kind: str | None, raw: JsonObject) -> None:
+        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        pool = TrainingPool.from_api(raw)
+        if kind == _DELETED:
+            self._cache.pools.remove_pool(pool.key, pool.uid)
+        else:
+            self._cache.pools.store_pool(pool)
 
     def observe_pod(self, kind: str | None, raw: JsonObject) -> None:
         """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
@@ -97,21 +130,39 @@ class Controller:
             async with asyncio.TaskGroup() as tasks:
                 for number in range(self._workers):
                     tasks.create_task(self._reconciler.work(), name=f"worker {number}")
+                for number in range(_POOLS_AT_ONCE):
+                    tasks.create_task(
+                        self._pool_reconciler.work(), name=f"worker {number} of pools"
+                    )
+                tasks.create_task(self._share_out(), name="claims")
+                tasks.create_task(self._recorder.run(), name="events")
                 tasks.create_task(
-                    self._deadlines.run(self._queue.add, self._clock), name="deadlines"
+                    self._deadlines.run(self._queue.add_urgent, self._clock), name="deadlines"
+                )
+                tasks.create_task(
+                    self._pool_deadlines.run(self._pool_queue.add, self._clock),
+                    name="deadlines of pools",
                 )
                 tasks.create_task(self._resync.run(), name="resync")
                 tasks.create_task(self._catalogue.watch(self._plan_anew), name="catalogue")
         finally:
             await self._asker.close()
 
+    async def _share_out(self) -> None:
+        """Promise warm pods to instances as soon as there are some, for ever."""
+        while True:
+            key = await self._claims.get()
+            self._cache.pools.share_out(key)
+            self._claims.done(key)
+
     def vital_signs(self) -> dict[str, int]:
         """Return a few numbers for the liveness endpoint."""
         return {
             "instances": len(self._cache.instances),
             "pods": len(self._cache.pods),
-            "queued": len(self._queue),
-            "deadlines": len(self._deadlines),
+            "pools": sum(1 for _ in self._cache.pools.pools),
+            "queued": len(self._queue) + len(self._pool_queue) + len(self._claims),
+            "deadlines": len(self._deadlines) + len(self._pool_deadlines),
         }
 
     def _plan_anew(self) -> None:

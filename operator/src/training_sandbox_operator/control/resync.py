@@ -12,6 +12,7 @@ from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.pool import TrainingPool
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Resync:
             ApiError: a list cannot be had.
         """
         for namespace in self._namespaces or (None,):
+            await self._compare_pools(namespace)
             await self._compare_instances(namespace)
             await self._compare_pods(namespace)
 
@@ -57,6 +59,21 @@ class Resync:
                 await self.once()
             except ApiError as error:
                 _log.warning("the cluster was not listed: %s", error)
+
+    async def _compare_pools(self, namespace: str | None) -> None:
+        found: set[str] = set()
+        as_of = 0
+        async for page in self._api.list_pools(namespace):
+            as_of = page.resource_version
+            for raw in page.items:
+                pool = TrainingPool.from_api(raw)
+                found.add(pool.uid)
+                self._cache.pools.store_pool(pool)
+        for pool in list(self._cache.pools.pools):
+            is_elsewhere = namespace is not None and pool.key.namespace != namespace
+            is_newer = pool.resource_version > as_of
+            if not is_elsewhere and not is_newer and pool.uid not in found:
+                self._cache.pools.remove_pool(pool.key, pool.uid)
 
     async def _compare_instances(self, namespace: str | None) -> None:
         found: set[str] = set()

@@ -6,6 +6,8 @@ from typing import Literal
 
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import JsonObject, Key
+from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.pool import TrainingPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +19,41 @@ class CreatePod:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimPod:
+    """Make this warm pod the instance's, unless anybody has changed it meanwhile."""
+
+    instance: TrainingInstance
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWarmPod:
+    """Create a pod of the pool."""
+
+    pool: TrainingPool
+    manifest: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Delete this very pod, at once when its node does not answer any more."""
 
     pod: Key
     uid: str
     force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteWarmPod:
+    """Delete a pod of a pool, unless anybody has changed it meanwhile: it may have been claimed.
+
+    Attributes:
+        failure: why it is of no use, when it has failed.
+    """
+
+    pool: TrainingPool
+    pod: Pod
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +68,14 @@ class WriteStatus:
     """Replace the instance's status, unless anybody has changed the instance meanwhile."""
 
     instance: TrainingInstance
+    status: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class WritePoolStatus:
+    """Replace the pool's status, unless anybody has changed the pool meanwhile."""
+
+    pool: TrainingPool
     status: JsonObject
 
 
@@ -56,6 +95,24 @@ class AskServer:
 
 
 @dataclass(frozen=True, slots=True)
+class BindTask:
+    """Have the server of a claimed pod open the instance's task, in the background.
+
+    To ask again changes nothing: the server plays one task, once.
+
+    Attributes:
+        incarnation: the server that is meant; a later one must be looked at first.
+        occasion: comes back with the answer.
+    """
+
+    instance: TrainingInstance
+    pod_uid: str
+    address: str
+    incarnation: str
+    occasion: str
+
+
+@dataclass(frozen=True, slots=True)
 class EmitEvent:
     """Tell the people who run ``kubectl describe``.
 
@@ -70,7 +127,19 @@ class EmitEvent:
     about: str = ""
 
 
-Action = CreatePod | DeletePod | DeleteInstance | WriteStatus | AskServer | EmitEvent
+Action = (
+    CreatePod
+    | ClaimPod
+    | CreateWarmPod
+    | DeletePod
+    | DeleteWarmPod
+    | DeleteInstance
+    | WriteStatus
+    | WritePoolStatus
+    | AskServer
+    | BindTask
+    | EmitEvent
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from training_sandbox_operator.decisions.actions import (
     Action,
     AskServer,
+    BindTask,
+    ClaimPod,
     CreatePod,
     DeleteInstance,
     DeletePod,
@@ -30,7 +32,12 @@ from training_sandbox_operator.decisions.status import (
     endpoint_of,
     renew_terminal_status,
 )
-from training_sandbox_operator.decisions.verdict import Verdict, judge
+from training_sandbox_operator.decisions.verdict import (
+    Verdict,
+    binding_occasion,
+    judge,
+    starts_cold,
+)
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Occurrence, Phase, Reason
@@ -58,8 +65,13 @@ def plan(situation: Situation, now: datetime) -> Plan:
 
 
 def _plan_leftovers(situation: Situation, now: datetime) -> Plan:
-    """Force the end of pods whose node does not confirm it, with and without their instance."""
-    actions: list[Action] = []
+    """End the pods that are not the instance's, or not any more, with and without it.
+
+    The end of those whose node does not confirm it is forced.
+    """
+    actions: list[Action] = [
+        DeletePod(pod.key, pod.uid) for pod in situation.strays if pod.terminates_at is None
+    ]
     deadline: datetime | None = None
     for pod in situation.pods:
         if pod.terminates_at is None:
@@ -106,10 +118,12 @@ def _plan_living(situation: Situation, instance: TrainingInstance, now: datetime
 def _plan_pod(
     situation: Situation, instance: TrainingInstance, verdict: Verdict, now: datetime
 ) -> Plan:
+    if instance.pool_name is not None and not starts_cold(situation, instance):
+        return _plan_claim(situation, instance, verdict, now)
     environment = situation.environment
     if environment is None or verdict.phase is Phase.FAILED or verdict.reason in _UNPLAYABLE:
         return Plan(_write_status(situation, instance, verdict, now))
-    create = CreatePod(instance, build_pod(instance, environment))
+    create = CreatePod(instance, build_pod(instance, environment, situation.pool))
     refusal = situation.refusal
     if refusal is None:
         # The status is written once the pod is there: one write less for every instance.
@@ -118,6 +132,48 @@ def _plan_pod(
     if now < refusal.retry_at:
         return Plan(status, refusal.retry_at)
     return Plan((*status, create))
+
+
+def _plan_claim(
+    situation: Situation, instance: TrainingInstance, verdict: Verdict, now: datetime
+) -> Plan:
+    promised = situation.promised
+    if promised is None:
+        if verdict.reason == Reason.WAITING_FOR_POOL and not situation.pool_was_empty:
+            # The pool is about to be looked at; its answer comes back here.
+            return Plan()
+        return Plan(_write_status(situation, instance, verdict, now))
+    if verdict.phase is Phase.FAILED or verdict.reason in _UNPLAYABLE:
+        return Plan(_write_status(situation, instance, verdict, now))
+    claim = ClaimPod(instance, promised)
+    refusal = situation.refusal
+    if refusal is None:
+        return Plan((claim,))
+    status = _write_status(situation, instance, verdict, now)
+    if now < refusal.retry_at:
+        return Plan(status, refusal.retry_at)
+    return Plan((*status, claim))
+
+
+def _plan_binding(
+    situation: Situation,
+    instance: TrainingInstance,
+    pod: Pod,
+    verdict: Verdict,
+    now: datetime,
+) -> Plan:
+    occasion = binding_occasion(pod)
+    bind = BindTask(instance, pod.uid, endpoint_of(pod), pod.incarnation or "", occasion)
+    answer = situation.answer
+    if answer is None or answer.occasion != occasion:
+        # The status is written once the answer is there: one write less for every instance.
+        return Plan((bind,))
+    status = _write_status(situation, instance, verdict, now)
+    if not isinstance(answer, ServerSilence):
+        return Plan(status)
+    if now < answer.retry_at:
+        return Plan(status, answer.retry_at)
+    return Plan((*status, bind))
 
 
 def _plan_with_pod(
@@ -132,6 +188,8 @@ def _plan_with_pod(
         return _delete(
             instance, Occurrence.IDLE_TIMEOUT, f"deleted: no episode was called for {seconds:.0f} s"
         )
+    if verdict.reason == Reason.TASK_NOT_OPENED:
+        return _plan_binding(situation, instance, pod, verdict, now)
     question = next_question(instance, pod, verdict, situation.answer, now)
     if question is None:
         return Plan(_write_status(situation, instance, verdict, now))

@@ -1,9 +1,11 @@
-"""The pod of an instance, built from the instance and its entry in the catalogue.
+"""The pod of an instance, or of a pool, built from its spec and its entry in the catalogue.
 
-Whoever may create a TrainingInstance must not thereby be able to create a privileged pod: what an
-instance overrides is a fixed list, and none of it touches the restrictions set here.
+Whoever may create a TrainingInstance or a TrainingPool must not thereby be able to create a
+privileged pod: what these override is a fixed list, and none of it touches the restrictions set
+here.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,8 +21,14 @@ from training_sandbox_operator.model.names import (
     KIND,
     MANAGED_BY,
     MANAGED_BY_LABEL,
+    POOL_KIND,
+    POOL_LABEL,
     PORT,
+    TEMPLATE_LABEL,
+    Key,
+    warm_pod_name,
 )
+from training_sandbox_operator.model.pool import TrainingPool
 
 USER_ID = 10001
 GRACE_SECONDS = 30
@@ -32,33 +40,81 @@ _WRITABLE = "/tmp"  # noqa: S108 — the pod's own volume, which nobody else can
 _STATE_DIR = f"{_WRITABLE}/training-sandbox"
 _NODE_LOSS_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
+_SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+
 Manifest = dict[str, Any]
 
 
-def build_pod(instance: TrainingInstance, environment: Environment) -> Manifest:
-    """Return the manifest of the instance's pod."""
-    spec = instance.spec
+def build_pod(
+    instance: TrainingInstance, environment: Environment, pool: TrainingPool | None = None
+) -> Manifest:
+    """Return the manifest of the instance's pod; with a pool, as the pool would have it."""
+    spec = instance.spec if pool is None else pool.spec
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": instance.pod_name,
             "namespace": instance.key.namespace,
-            "labels": {
-                **spec.get("labels", {}),
-                MANAGED_BY_LABEL: MANAGED_BY,
-                INSTANCE_LABEL: instance.key.name,
-                INSTANCE_UID_LABEL: instance.uid,
-                ENV_TYPE_LABEL: instance.env_type,
-            },
-            "annotations": {
-                **spec.get("annotations", {}),
-                # Moving the pod would lose its episodes: the cluster autoscaler must not.
-                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-            },
-            "ownerReferences": [_owner_reference(instance)],
+            "labels": {**_labels(spec), **_labels_of_owner(instance)},
+            # Moving the pod would lose its episodes: the cluster autoscaler must not.
+            "annotations": {**spec.get("annotations", {}), _SAFE_TO_EVICT: "false"},
+            "ownerReferences": [_owner_reference(KIND, instance.key, instance.uid)],
         },
-        "spec": _pod_spec(instance, environment),
+        "spec": _pod_spec(spec, environment, _binding(instance)),
+    }
+
+
+def build_warm_pod(pool: TrainingPool, environment: Environment, number: int) -> Manifest:
+    """Return the manifest of the pool's pod with this number."""
+    manifest = _warm_pod(pool, environment)
+    metadata = manifest["metadata"]
+    metadata["labels"][TEMPLATE_LABEL] = _hash(manifest)
+    metadata["name"] = warm_pod_name(pool.key.name, pool.uid, number)
+    return manifest
+
+
+def template_hash(pool: TrainingPool, environment: Environment) -> str:
+    """Return what tells pods of the present template from earlier ones."""
+    return _hash(_warm_pod(pool, environment))
+
+
+def build_claim(instance: TrainingInstance, resource_version: int) -> list[Manifest]:
+    """Return the JSON patch that makes a warm pod the instance's, if it is in this version."""
+    labels = [
+        {"op": "add", "path": f"/metadata/labels/{_escaped(label)}", "value": value}
+        for label, value in _labels_of_owner(instance).items()
+    ]
+    return [
+        # To replace the version by the one that is meant makes the server answer 409 when it is
+        # another one: then somebody else has claimed the pod, or it is being deleted.
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": str(resource_version)},
+        {
+            "op": "replace",
+            "path": "/metadata/ownerReferences",
+            "value": [_owner_reference(KIND, instance.key, instance.uid)],
+        },
+        *labels,
+        {
+            "op": "add",
+            "path": f"/metadata/annotations/{_escaped(_SAFE_TO_EVICT)}",
+            "value": "false",
+        },
+    ]
+
+
+def _warm_pod(pool: TrainingPool, environment: Environment) -> Manifest:
+    spec = pool.spec
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": pool.key.namespace,
+            "labels": {**_labels(spec), POOL_LABEL: pool.key.name},
+            "annotations": {**spec.get("annotations", {}), _SAFE_TO_EVICT: "true"},
+            "ownerReferences": [_owner_reference(POOL_KIND, pool.key, pool.uid)],
+        },
+        "spec": _pod_spec(spec, environment, {}, spread_with=pool.key.name),
     }
 
 
@@ -68,23 +124,54 @@ def oversized_params(instance: TrainingInstance) -> int | None:
     return size if size > LARGEST_PARAMS else None
 
 
-def _owner_reference(instance: TrainingInstance) -> Manifest:
+def _hash(manifest: Manifest) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _escaped(key: str) -> str:
+    """Return a key as a part of a JSON pointer, RFC 6901."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _labels(spec: Mapping[str, Any]) -> Manifest:
+    given: Manifest = spec.get("labels", {})
+    return {**given, MANAGED_BY_LABEL: MANAGED_BY, ENV_TYPE_LABEL: spec.get("envType", "")}
+
+
+def _labels_of_owner(instance: TrainingInstance) -> Mapping[str, str]:
+    return {INSTANCE_LABEL: instance.key.name, INSTANCE_UID_LABEL: instance.uid}
+
+
+def _owner_reference(kind: str, key: Key, uid: str) -> Manifest:
     return {
         "apiVersion": API_VERSION,
-        "kind": KIND,
-        "name": instance.key.name,
-        "uid": instance.uid,
+        "kind": kind,
+        "name": key.name,
+        "uid": uid,
         "controller": True,
         # Needs no right to set finalizers, and foreground deletion need not wait for the pod.
         "blockOwnerDeletion": False,
     }
 
 
-def _pod_spec(instance: TrainingInstance, environment: Environment) -> Manifest:
+def _pod_spec(
+    spec: Mapping[str, Any],
+    environment: Environment,
+    binding: Mapping[str, str],
+    spread_with: str | None = None,
+) -> Manifest:
+    """Return the pod's spec.
+
+    Args:
+        spec: of the instance or the pool.
+        environment: the catalogue's entry.
+        binding: the variables of the bound task, none for an open server.
+        spread_with: the pool whose pods count where the spec spreads them.
+    """
     passed_on = ("nodeSelector", "affinity", "priorityClassName", "imagePullSecrets")
     return {
         # A restarted server is another incarnation; a bound task cannot be played twice.
-        "restartPolicy": "Always" if instance.task_id is None else "Never",
+        "restartPolicy": "Never" if binding else "Always",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -95,7 +182,7 @@ def _pod_spec(instance: TrainingInstance, environment: Environment) -> Manifest:
             "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(instance, environment)],
+        "containers": [_container(spec, environment, binding)],
         "volumes": [
             {
                 "name": "tmp",
@@ -103,19 +190,31 @@ def _pod_spec(instance: TrainingInstance, environment: Environment) -> Manifest:
             },
             *environment.volumes,
         ],
-        "tolerations": _tolerations(instance.spec.get("tolerations", ())),
-        **{name: instance.spec[name] for name in passed_on if name in instance.spec},
+        "tolerations": _tolerations(spec.get("tolerations", ())),
+        **{name: spec[name] for name in passed_on if name in spec},
+        **_spread(spec, spread_with),
     }
 
 
-def _container(instance: TrainingInstance, environment: Environment) -> Manifest:
-    spec = instance.spec
+def _spread(spec: Mapping[str, Any], pool_name: str | None) -> Manifest:
+    constraints: Sequence[Mapping[str, Any]] = spec.get("topologySpreadConstraints", ())
+    if pool_name is None or not constraints:
+        return {}
+    selector = {"matchLabels": {POOL_LABEL: pool_name}}
+    return {
+        "topologySpreadConstraints": [{**one, "labelSelector": selector} for one in constraints]
+    }
+
+
+def _container(
+    spec: Mapping[str, Any], environment: Environment, binding: Mapping[str, str]
+) -> Manifest:
     return {
         "name": CONTAINER,
         "image": spec.get("image", environment.image),
         "imagePullPolicy": environment.image_pull_policy,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "env": _environment_variables(instance, environment),
+        "env": _environment_variables(spec, environment, binding),
         "resources": spec.get("resources", environment.resources.model_dump()),
         "volumeMounts": [{"name": "tmp", "mountPath": _WRITABLE}, *environment.volume_mounts],
         "securityContext": {
@@ -128,11 +227,11 @@ def _container(instance: TrainingInstance, environment: Environment) -> Manifest
         "terminationMessagePath": "/dev/termination-log",
         # A server that died without a word is explained by the end of its log.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        **_probes(instance, environment),
+        **_probes(environment, is_bound=bool(binding)),
     }
 
 
-def _probes(instance: TrainingInstance, environment: Environment) -> Manifest:
+def _probes(environment: Environment, *, is_bound: bool) -> Manifest:
     """Return the probes: /healthz tells whether to restart, /readyz whether to send episodes."""
     return {
         "startupProbe": {
@@ -146,7 +245,7 @@ def _probes(instance: TrainingInstance, environment: Environment) -> Manifest:
             "periodSeconds": 1,
             "timeoutSeconds": 3,
             # The end of a bound task is seen by this probe; an open server may be slow once.
-            "failureThreshold": 3 if instance.task_id is None else 1,
+            "failureThreshold": 1 if is_bound else 3,
         },
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": "http"},
@@ -157,14 +256,16 @@ def _probes(instance: TrainingInstance, environment: Environment) -> Manifest:
     }
 
 
-def _environment_variables(instance: TrainingInstance, environment: Environment) -> list[Manifest]:
-    """Return the catalogue's variables, the instance's and the operator's; the last one holds."""
+def _environment_variables(
+    spec: Mapping[str, Any], environment: Environment, binding: Mapping[str, str]
+) -> list[Manifest]:
+    """Return the catalogue's variables, the spec's and the operator's; the last one holds."""
     variables: dict[str, Manifest] = {}
     for variable in environment.env:
         variables[variable.name] = variable.to_api()
-    for variable in instance.spec.get("env", ()):
+    for variable in spec.get("env", ()):
         variables[variable["name"]] = {"name": variable["name"], "value": variable["value"]}
-    for name, value in _settings(instance, environment).items():
+    for name, value in _settings(spec, environment, binding).items():
         variables[name] = {"name": name, "value": value}
     variables["SANDBOX_POD_UID"] = {
         "name": "SANDBOX_POD_UID",
@@ -173,16 +274,23 @@ def _environment_variables(instance: TrainingInstance, environment: Environment)
     return list(variables.values())
 
 
-def _settings(instance: TrainingInstance, environment: Environment) -> Mapping[str, str]:
-    settings = {
+def _settings(
+    spec: Mapping[str, Any], environment: Environment, binding: Mapping[str, str]
+) -> Mapping[str, str]:
+    return {
         "HOME": _WRITABLE,
         "SANDBOX_STATE_DIR": _STATE_DIR,
-        "SANDBOX_ENV_TYPE": instance.env_type,
+        "SANDBOX_ENV_TYPE": spec.get("envType", ""),
+        "SANDBOX_SLOTS": str(spec.get("slots", environment.slots)),
+        **binding,
     }
+
+
+def _binding(instance: TrainingInstance) -> Mapping[str, str]:
+    """Return the variables that make the server open the instance's task at start."""
     if instance.task_id is None:
-        return {**settings, "SANDBOX_SLOTS": str(instance.spec.get("slots", environment.slots))}
+        return {}
     return {
-        **settings,
         "SANDBOX_SLOTS": "1",
         "SANDBOX_TASK_ID": instance.task_id,
         "SANDBOX_EPISODE_ID": instance.key.name,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from training_sandbox_operator.decisions.conditions import renew_condition
 from training_sandbox_operator.decisions.pod_state import ending_of
 from training_sandbox_operator.decisions.verdict import Verdict
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -120,7 +121,7 @@ def _conditions(instance: TrainingInstance, verdict: Verdict, now: datetime) -> 
         # The kubelet alternates between two wordings for as long as it tries.
         message = before.get("message", message)
     conditions = [
-        _renew(
+        renew_condition(
             before,
             kind="Ready",
             is_true=verdict.phase is Phase.READY,
@@ -132,7 +133,7 @@ def _conditions(instance: TrainingInstance, verdict: Verdict, now: datetime) -> 
     if instance.task_id is not None:
         is_over = verdict.phase.is_terminal
         conditions.append(
-            _renew(
+            renew_condition(
                 _condition(instance, "Finished"),
                 kind="Finished",
                 is_true=verdict.phase is Phase.FINISHED,
@@ -149,24 +150,3 @@ def _condition(instance: TrainingInstance, kind: str) -> Mapping[str, Any]:
         if condition["type"] == kind:
             return condition
     return {}
-
-
-def _renew(
-    before: Mapping[str, Any],
-    *,
-    kind: str,
-    is_true: bool,
-    reason: str,
-    message: str,
-    now: datetime,
-) -> Status:
-    """Return a condition whose transition time moves only when its status does."""
-    status = "True" if is_true else "False"
-    since = before["lastTransitionTime"] if before.get("status") == status else None
-    return {
-        "type": kind,
-        "status": status,
-        "reason": str(reason),
-        "message": message,
-        "lastTransitionTime": since or format_timestamp(now),
-    }

@@ -1,14 +1,20 @@
 """What is to be said about an instance: its phase and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from training_sandbox_operator.decisions.pod_spec import LARGEST_PARAMS, oversized_params
-from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess
+from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess, ending_of
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase, Reason
-from training_sandbox_operator.model.server import ServerReply, ServerSilence, TaskReport
+from training_sandbox_operator.model.server import (
+    ServerAnswer,
+    ServerReply,
+    ServerSilence,
+    TaskRefusal,
+    TaskReport,
+)
 from training_sandbox_operator.model.situation import Situation
 
 
@@ -36,7 +42,20 @@ def judge(situation: Situation, instance: TrainingInstance, now: datetime) -> Ve
     task = _finished_task(situation, instance)
     if task is not None:
         return Verdict(Phase.FINISHED, Reason.TASK_FINISHED, describe_task(task), task=task)
+    if was_bound(instance) and is_claimed(instance, pod):
+        if instance.status.get("incarnation") != pod.incarnation:
+            return _task_lost(pod)
+        # A server that is started again knows nothing of the task.
+        pod = replace(pod, is_restarted=False)
+    return _judge_pod(situation, instance, pod, now)
+
+
+def _judge_pod(
+    situation: Situation, instance: TrainingInstance, pod: Pod, now: datetime
+) -> Verdict:
     state = assess(pod, now)
+    if state.stage is Stage.SERVING and awaits_binding(instance, pod, situation.answer):
+        return _judge_binding(situation, pod)
     match state.stage:
         case Stage.LOST:
             return Verdict(Phase.FAILED, state.reason, state.message)
@@ -53,6 +72,40 @@ def readiness_occasion(pod: Pod) -> str:
     return f"readiness since {pod.readiness_changed_at}"
 
 
+def starts_cold(situation: Situation, instance: TrainingInstance) -> bool:
+    """Return whether the instance starts a pod of its own since its pool has none for it."""
+    return (
+        situation.pool is not None
+        and not situation.pool.is_being_deleted
+        and situation.pool.env_type == instance.env_type
+        and situation.pool_was_empty
+        and situation.promised is None
+        and instance.may_start_cold
+    )
+
+
+def binding_occasion(pod: Pod) -> str:
+    """Return a mark of the pod's present server, which is to be told of the task."""
+    return f"binding in {pod.incarnation}"
+
+
+def is_claimed(instance: TrainingInstance, pod: Pod) -> bool:
+    """Return whether the instance has taken its pod from a pool, where it was nobody's."""
+    return instance.pool_name is not None and bool(pod.template)
+
+
+def was_bound(instance: TrainingInstance) -> bool:
+    """Return whether the instance was told to be ready to play its task."""
+    return instance.task_id is not None and instance.ready_at is not None
+
+
+def awaits_binding(instance: TrainingInstance, pod: Pod, answer: ServerAnswer | None) -> bool:
+    """Return whether the server of a claimed pod does not play the instance's task yet."""
+    if instance.task_id is None or was_bound(instance) or not is_claimed(instance, pod):
+        return False
+    return not (isinstance(answer, ServerReply) and answer.occasion == binding_occasion(pod))
+
+
 def describe_task(task: TaskReport) -> str:
     """Return one sentence on how the task ended."""
     steps = f"{task.steps} step{'' if task.steps == 1 else 's'}"
@@ -65,8 +118,11 @@ def _judge_without_pod(situation: Situation, instance: TrainingInstance) -> Verd
         return Verdict(
             Phase.FAILED,
             Reason.POD_DELETED,
-            f"pod {instance.pod_name} is gone, and its episodes with it",
+            f"pod {instance.status.get('podName', instance.pod_name)} is gone, "
+            "and its episodes with it",
         )
+    if instance.pool_name is not None and not starts_cold(situation, instance):
+        return _judge_claim(situation, instance, instance.pool_name)
     if situation.environment is None:
         known = ", ".join(situation.known_environments) or "none"
         return Verdict(
@@ -84,6 +140,54 @@ def _judge_without_pod(situation: Situation, instance: TrainingInstance) -> Verd
     if situation.refusal is not None:
         return Verdict(Phase.PENDING, situation.refusal.reason, situation.refusal.message)
     return Verdict(Phase.PENDING, Reason.SCHEDULING, "the pod is being created")
+
+
+def _judge_claim(situation: Situation, instance: TrainingInstance, pool_name: str) -> Verdict:
+    pool = situation.pool
+    if pool is None or pool.is_being_deleted:
+        return Verdict(
+            Phase.PENDING,
+            Reason.POOL_NOT_FOUND,
+            f"there is no TrainingPool {pool_name!r} in the namespace {instance.key.namespace}",
+        )
+    if pool.env_type != instance.env_type:
+        return Verdict(
+            Phase.PENDING,
+            Reason.POOL_OF_OTHER_ENVIRONMENT,
+            f"spec.envType is {instance.env_type!r}; the pool {pool_name!r} has pods of "
+            f"{pool.env_type!r} only",
+        )
+    if situation.refusal is not None:
+        return Verdict(Phase.PENDING, situation.refusal.reason, situation.refusal.message)
+    return Verdict(
+        Phase.PENDING,
+        Reason.WAITING_FOR_POOL,
+        f"the pool {pool_name!r} has no warm pod that is ready and not promised to another",
+    )
+
+
+def _task_lost(pod: Pod) -> Verdict:
+    termination = pod.container.termination
+    if termination is None:
+        return Verdict(Phase.FAILED, Reason.SERVER_EXITED, "the server was restarted")
+    ending = ending_of(termination)
+    return Verdict(
+        Phase.FAILED,
+        ending.reason,
+        f"the server ended, and its task with it: {ending.describe(termination)}",
+    )
+
+
+def _judge_binding(situation: Situation, pod: Pod) -> Verdict:
+    answer = situation.answer
+    if answer is None or answer.occasion != binding_occasion(pod):
+        return Verdict(Phase.STARTING, Reason.TASK_NOT_OPENED, "the server is told of the task")
+    if isinstance(answer, TaskRefusal):
+        return Verdict(Phase.FAILED, answer.reason, answer.message)
+    error = answer.error if isinstance(answer, ServerSilence) else "it answered nothing"
+    return Verdict(
+        Phase.STARTING, Reason.TASK_NOT_OPENED, f"the server was not told of the task: {error}"
+    )
 
 
 def _judge_starting(situation: Situation, pod: Pod, state: PodState) -> Verdict:

@@ -59,6 +59,18 @@ class TrainingInstance:
         return self.spec.get("taskId")
 
     @property
+    def pool_name(self) -> str | None:
+        """The pool that the pod is taken from, None when the instance starts its own."""
+        reference: JsonObject | None = self.spec.get("poolRef")
+        return reference["name"] if reference else None
+
+    @property
+    def may_start_cold(self) -> bool:
+        """Whether a pod is started when the pool has none that is ready."""
+        reference: JsonObject = self.spec.get("poolRef") or {}
+        return reference.get("whenEmpty") == "ColdStart"
+
+    @property
     def idle_timeout(self) -> timedelta:
         """How long the instance lives without a call of any episode."""
         return self._duration("idleTimeoutSeconds", _DEFAULT_IDLE_TIMEOUT_SECONDS)
@@ -80,7 +92,7 @@ class TrainingInstance:
 
     @property
     def pod_name(self) -> str:
-        """The name of the only pod that this instance may have."""
+        """The name of the only pod that may be made for this instance."""
         return names.pod_name(self.key.name, self.uid)
 
     @property

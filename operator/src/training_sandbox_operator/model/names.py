@@ -8,6 +8,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "TrainingInstance"
 PLURAL = "traininginstances"
+POOL_KIND = "TrainingPool"
+POOL_PLURAL = "trainingpools"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "training-sandbox"
@@ -15,6 +17,8 @@ POD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 INSTANCE_LABEL = f"{GROUP}/instance"
 INSTANCE_UID_LABEL = f"{GROUP}/instance-uid"
 ENV_TYPE_LABEL = f"{GROUP}/env-type"
+POOL_LABEL = f"{GROUP}/pool"
+TEMPLATE_LABEL = f"{GROUP}/template"
 
 CONTAINER = "server"
 PORT = 8000
@@ -42,3 +46,13 @@ def pod_name(instance_name: str, instance_uid: str) -> str:
     """
     readable = instance_name[:50].rstrip("-.")
     return f"{readable}-{instance_uid[:8]}"
+
+
+def warm_pod_name(pool_name: str, pool_uid: str, number: int) -> str:
+    """Return the name of the pool's pod with this number.
+
+    It is derived as well: whoever makes the pool's next pod takes the least number that is free, so
+    that two who do so, or one who was not answered, make one pod.
+    """
+    readable = pool_name[:40].rstrip("-.")
+    return f"{readable}-{pool_uid[:8]}-{number}"

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
-from training_sandbox_operator.model.names import CONTAINER, JsonObject, Key
+from training_sandbox_operator.model.names import (
+    CONTAINER,
+    KIND,
+    POOL_KIND,
+    TEMPLATE_LABEL,
+    JsonObject,
+    Key,
+)
 from training_sandbox_operator.model.timestamps import parse_timestamp
 
 _DEFAULT_STARTUP = timedelta(seconds=180)
@@ -13,10 +20,11 @@ _NOTHING: JsonObject = {}
 
 
 class Owner(NamedTuple):
-    """The controller that a pod belongs to."""
+    """The controller that a pod belongs to: an instance, or while nobody has claimed it a pool."""
 
     name: str
     uid: str
+    kind: str = KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,8 @@ class Pod:
     """One pod, at one resource version.
 
     Attributes:
+        created_at: when the API server made it.
+        template: hash of the pool's template that it was made from; empty for a pod of no pool.
         terminates_at: end of the grace period of a pod that is being deleted.
         readiness_changed_at: when the kubelet last changed its mind; a mark to compare for
             equality only, since it is the node's clock.
@@ -63,6 +73,8 @@ class Pod:
     key: Key
     uid: str
     owner: Owner | None
+    created_at: datetime | None
+    template: str
     terminates_at: datetime | None
     node_name: str
     ip: str
@@ -77,6 +89,11 @@ class Pod:
     startup: timedelta
     is_restarted: bool
     resource_version: int = field(compare=False)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it belongs to a pool: nobody has claimed it."""
+        return self.owner is not None and self.owner.kind == POOL_KIND
 
     @property
     def has_served(self) -> bool:
@@ -108,6 +125,8 @@ class Pod:
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
             owner=_controller(metadata.get("ownerReferences") or ()),
+            created_at=parse_timestamp(metadata.get("creationTimestamp")),
+            template=_labels(metadata).get(TEMPLATE_LABEL, ""),
             terminates_at=parse_timestamp(metadata.get("deletionTimestamp")),
             node_name=spec.get("nodeName", ""),
             ip=status.get("podIP", ""),
@@ -131,6 +150,10 @@ class Pod:
         )
 
 
+def _labels(metadata: JsonObject) -> JsonObject:
+    return metadata.get("labels") or _NOTHING
+
+
 def _server(containers: Iterable[JsonObject]) -> JsonObject:
     return next((one for one in containers if one["name"] == CONTAINER), _NOTHING)
 
@@ -143,7 +166,7 @@ def _condition(status: JsonObject, kind: str) -> JsonObject:
 def _controller(references: Iterable[JsonObject]) -> Owner | None:
     for reference in references:
         if reference.get("controller"):
-            return Owner(reference["name"], reference["uid"])
+            return Owner(reference["name"], reference["uid"], reference.get("kind", KIND))
     return None
 
 

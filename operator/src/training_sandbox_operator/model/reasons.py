@@ -29,6 +29,9 @@ class Reason(StrEnum):
     PARAMS_TOO_LARGE = "ParamsTooLarge"
     POD_REJECTED = "PodRejected"
     POD_NAME_CONFLICT = "PodNameConflict"
+    POOL_NOT_FOUND = "PoolNotFound"
+    POOL_OF_OTHER_ENVIRONMENT = "PoolOfOtherEnvironment"
+    WAITING_FOR_POOL = "WaitingForPool"
     SCHEDULING = "Scheduling"
     UNSCHEDULABLE = "Unschedulable"
     CREATING_CONTAINER = "CreatingContainer"
@@ -41,6 +44,7 @@ class Reason(StrEnum):
     SERVER_NOT_READY = "ServerNotReady"
     SERVER_READY = "ServerReady"
 
+    TASK_NOT_OPENED = "TaskNotOpened"
     TASK_RUNNING = "TaskRunning"
     TASK_FINISHED = "TaskFinished"
 
@@ -52,10 +56,22 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
 
 
+class PoolReason(StrEnum):
+    """Why a condition of a pool is as it is, beside what its pods themselves give for a reason."""
+
+    FILLED = "Filled"
+    FILLING = "Filling"
+    EMPTY_AS_SPECIFIED = "EmptyAsSpecified"
+    PODS_FAIL = "PodsFail"
+    ALL_CURRENT = "AllCurrent"
+    REPLACING = "Replacing"
+
+
 class Occurrence(StrEnum):
     """Reasons of events that no condition gives."""
 
     POD_CREATED = "PodCreated"
+    POD_CLAIMED = "PodClaimed"
     SERVER_RESTARTED = "ServerRestarted"
     IDLE_UNKNOWN = "IdleUnknown"
     IDLE_TIMEOUT = "IdleTimeout"

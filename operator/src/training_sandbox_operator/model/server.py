@@ -64,4 +64,21 @@ class ServerSilence:
         return self.at + min(_FIRST_RETRY * 2 ** min(self.failures - 1, 16), _LONGEST_RETRY)
 
 
-ServerAnswer = ServerReply | ServerSilence
+@dataclass(frozen=True, slots=True)
+class TaskRefusal:
+    """The server has answered that the task which it was asked to open will not be played.
+
+    Attributes:
+        at: when.
+        occasion: why it was asked.
+        reason: one CamelCase word.
+        message: a sentence.
+    """
+
+    at: datetime
+    occasion: str
+    reason: str
+    message: str
+
+
+ServerAnswer = ServerReply | ServerSilence | TaskRefusal

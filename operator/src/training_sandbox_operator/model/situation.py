@@ -1,12 +1,15 @@
-"""All that a decision about one instance depends on, beside the time."""
+"""All that a decision about one instance, or one pool, depends on, beside the time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from training_sandbox_operator.model.catalogue import Environment
+from training_sandbox_operator.model.demand import Demand
 from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.server import ServerAnswer
 
 _FIRST_RETRY = timedelta(seconds=10)
@@ -15,7 +18,7 @@ _LONGEST_RETRY = timedelta(seconds=300)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The API server would not have the instance's pod, and the instance alone cannot change it.
+    """A pod was refused, or failed at once, and to try again at once would change nothing.
 
     Attributes:
         failures: how often in a row.
@@ -41,6 +44,9 @@ class Situation:
         pods: every pod that names an instance of that name as its owner, of earlier ones too.
         environment: the catalogue's entry, None when the catalogue has none of that name.
         known_environments: the catalogue's names, for the people who have to choose one.
+        pool: the one that the instance names, None when there is none of that name (any more).
+        promised: the warm pod that the instance is to claim.
+        pool_was_empty: the pool has been looked at for a warm pod, and had none.
     """
 
     instance: TrainingInstance | None
@@ -49,6 +55,9 @@ class Situation:
     known_environments: Sequence[str] = ()
     refusal: Refusal | None = None
     answer: ServerAnswer | None = None
+    pool: TrainingPool | None = None
+    promised: Pod | None = None
+    pool_was_empty: bool = False
 
     @property
     def pod(self) -> Pod | None:
@@ -56,9 +65,63 @@ class Situation:
         instance = self.instance
         if instance is None:
             return None
-        for pod in self.pods:
-            is_owned = pod.owner is not None and pod.owner.uid == instance.uid
-            is_known = instance.pod_uid is None or instance.pod_uid == pod.uid
-            if is_owned and is_known and pod.key.name == instance.pod_name:
+        for pod in self._owned:
+            if instance.pod_uid is None or instance.pod_uid == pod.uid:
                 return pod
         return None
+
+    @property
+    def strays(self) -> Sequence[Pod]:
+        """Pods that the instance owns beside the one that its status names.
+
+        They come of two operators that did not know of each other, and of answers that were lost.
+        """
+        instance = self.instance
+        if instance is None or instance.pod_uid is None:
+            return ()
+        return [pod for pod in self._owned if pod.uid != instance.pod_uid]
+
+    @property
+    def _owned(self) -> Sequence[Pod]:
+        instance = self.instance
+        if instance is None:
+            return ()
+        return [
+            pod
+            for pod in self.pods
+            if pod.owner is not None
+            and pod.owner.uid == instance.uid
+            and (pod.key.name == instance.pod_name or _is_claimed(instance, pod))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSituation:
+    """What is known about one pool.
+
+    Attributes:
+        pool: the TrainingPool, None when there is none of that name (any more).
+        warm: its pods that nobody has claimed.
+        promised: those of them that an instance is about to claim.
+        waiting: how many instances wait for one.
+        is_taken: whether a pod of this name is there, of whatever owner.
+        refusal: why the API server would not have its last pod.
+        failure: why its last pod failed before anybody claimed it.
+        told_at: when its status was written last.
+    """
+
+    pool: TrainingPool | None
+    warm: Sequence[Pod] = ()
+    promised: Collection[Key] = ()
+    waiting: int = 0
+    is_taken: Callable[[Key], bool] = lambda _: False
+    environment: Environment | None = None
+    known_environments: Sequence[str] = ()
+    refusal: Refusal | None = None
+    failure: Refusal | None = None
+    demand: Demand | None = None
+    told_at: datetime | None = None
+
+
+def _is_claimed(instance: TrainingInstance, pod: Pod) -> bool:
+    return instance.pool_name is not None and bool(pod.template)

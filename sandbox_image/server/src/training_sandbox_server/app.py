@@ -65,6 +65,16 @@ def _playing(incarnation: Incarnation) -> APIRouter:
             }
         )
 
+    @router.post("/bind", response_model=Answer[Status])
+    async def bind(request: VerbRequest) -> Response:
+        """Open `task_id` as the episode `instance_id`, and play nothing else from now on.
+
+        For servers that were started before anybody knew what they would play. The same again is
+        answered again.
+        """
+        await incarnation.admitting_verbs(request).bind(request)
+        return _success(incarnation.status.model_dump())
+
     @router.post("/create", response_model=Answer[Created])
     async def create(request: VerbRequest) -> Response:
         """Start an episode of `task_id`; the same again is answered again."""

@@ -188,18 +188,18 @@ class Episodes:
         await episode.end(EpisodeState.RELEASED, "released")
         return True
 
-    async def expire_idle(self, spared: str | None) -> None:
+    async def expire_idle(self, spared: Callable[[], str | None]) -> None:
         """End episodes that nobody calls, for ever.
 
         Args:
-            spared: The id of an episode that stays to be evaluated once it terminated.
+            spared: Returns the id of an episode that stays to be evaluated once it terminated.
         """
         while True:
             idle = [
                 episode
                 for episode in self._episodes.values()
                 if episode.idle_seconds >= self._idle_seconds
-                and not (episode.id == spared and episode.state is EpisodeState.TERMINATED)
+                and not (episode.id == spared() and episode.state is EpisodeState.TERMINATED)
             ]
             await asyncio.gather(*(episode.end(EpisodeState.EXPIRED, "idle") for episode in idle))
             await asyncio.sleep(min(_EXPIRY_CHECKS_SECONDS, self._idle_seconds / 4))

@@ -110,6 +110,13 @@ class EpisodeTerminatedError(SandboxError):
     type = "episode_terminated"
 
 
+class AlreadyBoundError(SandboxError):
+    """The server plays something else; another server is to be taken."""
+
+    status = 409
+    type = "already_bound"
+
+
 class EpisodeReleasedError(SandboxError):
     """The episode was released."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from training_sandbox_server import __version__, termination
 from training_sandbox_server.activity import Activity
 from training_sandbox_server.boot import Loaded, StartError, load, start_error
-from training_sandbox_server.bound_task import BoundTask
+from training_sandbox_server.bound_task import Binding, BoundTask
 from training_sandbox_server.errors import BootingError, DrainingError, another_incarnation
 from training_sandbox_server.logs import about
 from training_sandbox_server.memory_use import MemoryUse
@@ -63,9 +63,11 @@ class Incarnation:
         self._zygote: Zygote | None = None
         self._loaded: Loaded | None = None
         self._verbs: Verbs | None = None
-        self._bound: BoundTask | None = None
+        self._binding = Binding()
         if settings.task_id is not None and settings.episode_id is not None:
-            self._bound = BoundTask(settings.task_id, settings.episode_id, settings.params or {})
+            self._binding.task = BoundTask(
+                settings.task_id, settings.episode_id, settings.params or {}
+            )
 
     def verbs(self, request: VerbRequest) -> Verbs:
         """The verbs, for a call that a draining server still answers.
@@ -100,7 +102,8 @@ class Incarnation:
         """Why nothing can be played here: `booting`, `draining`, `finished`; None if it can."""
         if self.phase is not Phase.SERVING:
             return self.phase.value
-        return "finished" if self._bound is not None and self._bound.finished else None
+        bound = self._binding.task
+        return "finished" if bound is not None and bound.finished else None
 
     @property
     def status(self) -> Status:
@@ -112,7 +115,7 @@ class Incarnation:
             phase=self.phase.value,
             slots=self._slots,
             idle_seconds=round(self._activity.idle_seconds, 3),
-            task=self._bound.status if self._bound is not None else None,
+            task=self._binding.task.status if self._binding.task is not None else None,
             confinement=loaded.confinement if loaded else None,
             templates=self._templates,
             version=__version__,
@@ -121,7 +124,7 @@ class Incarnation:
     @property
     def _slots(self) -> Slots:
         return Slots(
-            total=self._settings.slots if self._bound is None else 1,
+            total=self._settings.slots if self._binding.task is None else 1,
             used=self._loaded.episodes.used if self._loaded else 0,
         )
 
@@ -183,10 +186,9 @@ class Incarnation:
         except StartError as error:
             termination.report(error.reason, str(error))
             return error.exit_status
-        spared = self._bound.episode_id if self._bound is not None else None
         async with asyncio.TaskGroup() as group:
             watches = [
-                group.create_task(loaded.episodes.expire_idle(spared)),
+                group.create_task(loaded.episodes.expire_idle(lambda: self._binding.episode_id)),
                 group.create_task(loaded.workers.watch_memory()),
             ]
             if self._zygote is not None:
@@ -210,7 +212,11 @@ class Incarnation:
         except BootError as error:
             raise start_error(error) from error
         loaded = await load(
-            self._zygote, settings, self._directory, self._bound, on_step=self.metrics.count_step
+            self._zygote,
+            settings,
+            self._directory,
+            self._binding.task,
+            on_step=self.metrics.count_step,
         )
         self._loaded = loaded
         self._verbs = Verbs(
@@ -220,7 +226,7 @@ class Incarnation:
             workers=loaded.workers,
             activity=self._activity,
             metrics=self.metrics,
-            bound=self._bound,
+            binding=self._binding,
         )
         self._activity.reset()
         if self.phase is Phase.BOOTING:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from training_sandbox_server.activity import Activity
-from training_sandbox_server.bound_task import BoundTask
+from training_sandbox_server.bound_task import Binding, BoundTask
 from training_sandbox_server.catalogue import Catalogue
 from training_sandbox_server.episode import Episode
 from training_sandbox_server.episode_state import refusal
@@ -35,7 +35,7 @@ class Verbs:
         workers: Make templates of tasks that are announced.
         activity: Told of every call of a verb that concerns an episode.
         metrics: Told how long they take.
-        bound: The only task that is played here, if there is one.
+        binding: Which task is the only one that is played here, if there is one.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Verbs:
         workers: Workers,
         activity: Activity,
         metrics: Metrics,
-        bound: BoundTask | None,
+        binding: Binding,
     ) -> None:
         self._incarnation = incarnation
         self._catalogue = catalogue
@@ -55,7 +55,21 @@ class Verbs:
         self._workers = workers
         self._activity = activity
         self._metrics = metrics
-        self._bound = bound
+        self._binding = binding
+
+    async def bind(self, request: VerbRequest) -> None:
+        """/bind: open `task_id` as the episode `instance_id`, and play nothing else from now on."""
+        with self._activity.call(), self._metrics.create_seconds.time():
+            self._catalogue.require_env_type(request.env_type)
+            task_id = self._catalogue.require_task(request.task_id)
+            task = self._binding.bind(
+                BoundTask(task_id, _instance_id(request), request.params or {}),
+                in_use=self._episodes.used > 0,
+            )
+            self._episodes.slots = 1
+            # An id whose episode is over would be given to a new one.
+            if task.episode is None:
+                task.episode = await self._episodes.create(task_id, task.params, task.episode_id)
 
     def task_ids(self, request: VerbRequest) -> list[str]:
         """/get_env_profile: the task ids of `params.split`."""
@@ -163,20 +177,21 @@ class Verbs:
         return encode({**line, "messages": episode.initial_messages}) + b"\n"
 
     def _refuse_beside_bound_task(self, instance_id: str | None) -> None:
-        if self._bound is None:
+        bound = self._binding.task
+        if bound is None:
             return
-        if instance_id != self._bound.episode_id:
+        if instance_id != bound.episode_id:
             raise InvalidRequestError(
-                f"this server plays one task; instance_id must be {self._bound.episode_id}",
+                f"this server plays one task; instance_id must be {bound.episode_id}",
                 field="instance_id",
             )
-        if self._bound.episode is not None and self._bound.episode.state.is_over:
-            raise refusal(self._bound.episode.state, self._bound.episode_id)
+        if bound.episode is not None and bound.episode.state.is_over:
+            raise refusal(bound.episode.state, bound.episode_id)
 
     def _refuse_if_bound(self) -> None:
-        if self._bound is not None:
+        if self._binding.task is not None:
             raise InvalidRequestError(
-                f"this server plays one task, in the episode {self._bound.episode_id} alone"
+                f"this server plays one task, in the episode {self._binding.episode_id} alone"
             )
 
 

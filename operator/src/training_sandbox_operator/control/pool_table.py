@@ -1,0 +1,333 @@
+"""What the operator knows of pools: their warm pods, and who waits for them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from training_sandbox_operator.decisions.claims import share_out
+from training_sandbox_operator.model.catalogue import Catalogue
+from training_sandbox_operator.model.demand import Demand
+from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.names import Key
+from training_sandbox_operator.model.pod import Pod
+from training_sandbox_operator.model.pool import TrainingPool
+from training_sandbox_operator.model.situation import PoolSituation, Refusal
+
+
+@dataclass(slots=True)
+class _Record:
+    """One pool, or what names it.
+
+    Attributes:
+        warm: its pods that nobody has claimed.
+        available: those of them that can be promised, the first that became so first.
+        leaving: those of them that are about to be deleted.
+        waiting: instances without a pod and without a promise, by UID.
+        promises: what instances are about to claim, by UID of the instance.
+        told: UIDs of the instances that were told that there was none.
+    """
+
+    pool: TrainingPool | None = None
+    warm: dict[Key, Pod] = field(default_factory=dict[Key, Pod])
+    available: dict[Key, Pod] = field(default_factory=dict[Key, Pod])
+    leaving: set[Key] = field(default_factory=set[Key])
+    waiting: dict[str, TrainingInstance] = field(default_factory=dict[str, TrainingInstance])
+    promises: dict[str, Key] = field(default_factory=dict[str, Key])
+    promised: dict[Key, TrainingInstance] = field(default_factory=dict[Key, TrainingInstance])
+    told: set[str] = field(default_factory=set[str])
+    refusal: Refusal | None = None
+    failure: Refusal | None = None
+    demand: Demand | None = None
+    told_at: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.pool or self.warm or self.waiting or self.promises or self.told)
+
+
+class PoolTable:
+    """The pools of the cache.
+
+    Args:
+        on_change: called with the key of a pool that is to be looked at.
+        on_claims: called with the key of a pool some of whose pods can be promised now.
+        on_news: called with the key of an instance that is told something about its claim.
+        clock: the present time.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[Key], None],
+        on_claims: Callable[[Key], None],
+        on_news: Callable[[Key], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._on_change = on_change
+        self._on_claims = on_claims
+        self._on_news = on_news
+        self._clock = clock
+        self._records: dict[Key, _Record] = {}
+
+    @property
+    def pools(self) -> Iterator[TrainingPool]:
+        """All pools."""
+        return (record.pool for record in self._records.values() if record.pool is not None)
+
+    def get(self, key: Key) -> TrainingPool | None:
+        """Return the pool of that name, or None."""
+        record = self._records.get(key)
+        return record.pool if record else None
+
+    def situation(
+        self, key: Key, catalogue: Catalogue, is_taken: Callable[[Key], bool]
+    ) -> PoolSituation:
+        """Return all that is known about one pool."""
+        record = self._records.get(key)
+        if record is None or record.pool is None:
+            return PoolSituation(None)
+        pool = record.pool
+        return PoolSituation(
+            pool=pool,
+            warm=[pod for pod in record.warm.values() if _belongs_to(pod, pool)],
+            promised=record.promised.keys(),
+            waiting=len(record.waiting),
+            is_taken=is_taken,
+            environment=catalogue.get(pool.env_type),
+            known_environments=catalogue.names,
+            refusal=record.refusal,
+            failure=record.failure,
+            demand=record.demand,
+            told_at=record.told_at,
+        )
+
+    def store_pool(self, pool: TrainingPool) -> None:
+        """Take in a version of a pool."""
+        record = self._records.setdefault(pool.key, _Record())
+        known = record.pool
+        if known is not None and known.resource_version > pool.resource_version:
+            return
+        record.pool = pool
+        if known is None or known.uid != pool.uid:
+            record.refusal = record.failure = record.told_at = None
+            record.demand = Demand.unknown(self._clock())
+        if known != pool:
+            self._on_change(pool.key)
+        if (
+            known is None
+            or known.uid != pool.uid
+            or known.is_being_deleted != pool.is_being_deleted
+        ):
+            self._on_claims(pool.key)
+            self._tell(record)
+
+    def remove_pool(self, key: Key, uid: str) -> None:
+        """Take in that this pool is gone; a later one of the same name is not meant."""
+        record = self._records.get(key)
+        if record is None or record.pool is None or record.pool.uid != uid:
+            return
+        record.pool = None
+        self._tell(record)
+        self._forget_if_empty(key, record)
+
+    def store_pod(self, pod: Pod) -> None:
+        """Take in a version of a warm pod."""
+        key = pool_key(pod)
+        record = self._records.setdefault(key, _Record())
+        known = record.warm.get(pod.key)
+        record.warm[pod.key] = pod
+        self._renew_availability(key, record, pod)
+        if pod.is_ready and (known is None or not known.is_ready):
+            record.failure = None
+        if known != pod:
+            self._on_change(key)
+
+    def remove_pod(self, pod: Pod) -> None:
+        """Take in that a warm pod is gone, or claimed."""
+        key = pool_key(pod)
+        record = self._records.get(key)
+        if record is None or record.warm.pop(pod.key, None) is None:
+            return
+        record.available.pop(pod.key, None)
+        record.leaving.discard(pod.key)
+        self._break_promise(key, record, pod.key)
+        self._on_change(key)
+        self._forget_if_empty(key, record)
+
+    def wait(self, instance: TrainingInstance) -> None:
+        """Take in that an instance has no pod and wants one."""
+        key = _named_by(instance)
+        record = self._records.setdefault(key, _Record())
+        uid = instance.uid
+        if uid in record.waiting:
+            record.waiting[uid] = instance
+            return
+        if uid in record.promises:
+            record.promised[record.promises[uid]] = instance
+            return
+        if uid in record.told:
+            return
+        record.waiting[uid] = instance
+        if record.demand is not None:
+            record.demand = record.demand.with_claim(self._clock())
+        self._on_claims(key)
+
+    def stop_waiting(self, instance: TrainingInstance) -> None:
+        """Take in that an instance has a pod, or wants none any more."""
+        key = _named_by(instance)
+        record = self._records.get(key)
+        if record is None:
+            return
+        record.told.discard(instance.uid)
+        waited = record.waiting.pop(instance.uid, None)
+        promised = record.promises.pop(instance.uid, None)
+        if promised is not None:
+            del record.promised[promised]
+            if promised in record.warm:
+                self._renew_availability(key, record, record.warm[promised])
+        if waited is not None or promised is not None:
+            self._on_change(key)
+        self._forget_if_empty(key, record)
+
+    def share_out(self, key: Key) -> None:
+        """Promise the pool's pods that are ready to the instances that wait for them."""
+        record = self._records.get(key)
+        pool = record.pool if record is not None else None
+        if record is None or pool is None or pool.is_being_deleted:
+            return
+        waiting = [
+            instance
+            for instance in record.waiting.values()
+            if instance.env_type == pool.env_type
+            and (record.available or instance.uid not in record.told)
+        ]
+        # One by one: of a thousand there may be one instance that waits.
+        available = (pod for pod in record.available.values() if _belongs_to(pod, pool))
+        promises = list(share_out(waiting, available, pool.status.get("templateHash", "")))
+        for promise in promises:
+            instance, pod = promise.instance, promise.pod
+            if pod is not None:
+                del record.available[pod.key], record.waiting[instance.uid]
+                record.promises[instance.uid] = pod.key
+                record.promised[pod.key] = instance
+            elif instance.uid in record.told:
+                continue
+            else:
+                record.told.add(instance.uid)
+                if instance.may_start_cold:
+                    del record.waiting[instance.uid]
+            self._on_news(instance.key)
+        if waiting:
+            self._on_change(key)
+
+    def promised_to(self, instance: TrainingInstance) -> Pod | None:
+        """Return the warm pod that the instance is to claim."""
+        record = self._records.get(_named_by(instance))
+        pod = record.promises.get(instance.uid) if record else None
+        return record.warm.get(pod) if record and pod else None
+
+    def was_empty_for(self, instance: TrainingInstance) -> bool:
+        """Return whether the instance was told that there is no pod for it."""
+        record = self._records.get(_named_by(instance))
+        return record is not None and instance.uid in record.told
+
+    def tell(self, instance: Key) -> None:
+        """Have an instance looked at at once: its claim has come further."""
+        self._on_news(instance)
+
+    def set_leaving(self, key: Key, pods: Iterable[Key]) -> None:
+        """Promise these pods to nobody: they are about to be deleted."""
+        record = self._records.setdefault(key, _Record())
+        for pod in pods:
+            record.leaving.add(pod)
+            record.available.pop(pod, None)
+
+    def set_staying(self, key: Key, pods: Iterable[Key]) -> None:
+        """Take back ``set_leaving``, for those that are still there."""
+        record = self._records.get(key)
+        if record is None:
+            return
+        for pod in pods:
+            record.leaving.discard(pod)
+            if pod in record.warm:
+                self._renew_availability(key, record, record.warm[pod])
+
+    def note_status(self, key: Key) -> None:
+        """Remember that the pool's status was written now."""
+        if key in self._records:
+            self._records[key].told_at = self._clock()
+
+    def note_refusal(self, key: Key, reason: str | None, message: str = "") -> None:
+        """Remember why the pool's last pod was refused; None when it was not."""
+        record = self._records.get(key)
+        if record is None or (reason is None and record.refusal is None):
+            return
+        record.refusal = self._once_more(record.refusal, reason, message) if reason else None
+        self._on_change(key)
+
+    def note_failure(self, key: Key, reason: str, message: str) -> None:
+        """Remember that a pod of the pool failed before anybody claimed it."""
+        record = self._records.get(key)
+        if record is not None:
+            record.failure = self._once_more(record.failure, reason, message)
+
+    def forget_refusals(self) -> None:
+        """Have everything tried again: the catalogue has changed."""
+        for key, record in self._records.items():
+            record.refusal = record.failure = None
+            self._on_change(key)
+
+    def refusal_of(self, key: Key) -> Refusal | None:
+        """Return why the pool's last pod was refused, if it was."""
+        record = self._records.get(key)
+        return record.refusal if record else None
+
+    def _once_more(self, before: Refusal | None, reason: str, message: str) -> Refusal:
+        """Return a failure that counts as one with those of the same attempt."""
+        now = self._clock()
+        if before is None:
+            return Refusal(now, reason, message, failures=1)
+        if now < before.retry_at:
+            return before
+        return Refusal(now, reason, message, before.failures + 1)
+
+    def _renew_availability(self, key: Key, record: _Record, pod: Pod) -> None:
+        is_good = pod.is_ready and bool(pod.ip) and pod.terminates_at is None
+        if not is_good:
+            record.available.pop(pod.key, None)
+            self._break_promise(key, record, pod.key)
+        elif pod.key in record.available:
+            record.available[pod.key] = pod
+        elif pod.key not in record.promised and pod.key not in record.leaving:
+            record.available[pod.key] = pod
+            if record.waiting:
+                self._on_claims(key)
+
+    def _break_promise(self, key: Key, record: _Record, pod: Key) -> None:
+        instance = record.promised.pop(pod, None)
+        if instance is None:
+            return
+        del record.promises[instance.uid]
+        record.waiting[instance.uid] = instance
+        self._on_claims(key)
+
+    def _tell(self, record: _Record) -> None:
+        for instance in record.waiting.values():
+            self._on_news(instance.key)
+
+    def _forget_if_empty(self, key: Key, record: _Record) -> None:
+        if record.is_empty:
+            self._records.pop(key, None)
+
+
+def pool_key(pod: Pod) -> Key:
+    """Return the key of the pool that a warm pod belongs to."""
+    return Key(pod.key.namespace, pod.owner.name if pod.owner is not None else "")
+
+
+def _named_by(instance: TrainingInstance) -> Key:
+    return Key(instance.key.namespace, instance.pool_name or "")
+
+
+def _belongs_to(pod: Pod, pool: TrainingPool) -> bool:
+    return pod.owner is not None and pod.owner.uid == pool.uid

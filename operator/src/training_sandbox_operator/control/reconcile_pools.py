@@ -1,0 +1,132 @@
+"""The reconciliation of pools: promises at once, everything else ten times a second at most."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from training_sandbox_operator.cluster.errors import ApiError, ConflictError, NotFoundError
+from training_sandbox_operator.control.apply import Applier
+from training_sandbox_operator.control.cache import Cache
+from training_sandbox_operator.control.deadlines import Deadlines
+from training_sandbox_operator.control.work_queue import WorkQueue
+from training_sandbox_operator.decisions.actions import (
+    Action,
+    CreateWarmPod,
+    DeleteWarmPod,
+    WritePoolStatus,
+)
+from training_sandbox_operator.decisions.pool_plan import plan_pool
+from training_sandbox_operator.model.catalogue import Catalogue
+from training_sandbox_operator.model.names import Key
+
+_log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.1
+_WARM_UPS_AT_ONCE = 8
+
+
+class PoolReconciler:
+    """Makes true what pools ask for, with few requests at once: claims and deletions come first.
+
+    Args:
+        cache: what is known.
+        queue: the pools to look at.
+        deadlines: when to look at a pool although nothing has happened.
+        applier: carries out actions.
+        catalogue: returns the catalogue that holds now.
+        clock: the present time.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        queue: WorkQueue[Key],
+        deadlines: Deadlines[Key],
+        applier: Applier,
+        catalogue: Callable[[], Catalogue],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cache = cache
+        self._queue = queue
+        self._deadlines = deadlines
+        self._applier = applier
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def work(self) -> None:
+        """Reconcile one pool after the other, for ever. Any number of these may run."""
+        loop = asyncio.get_running_loop()
+        while True:
+            key = await self._queue.get()
+            try:
+                await self.reconcile(key)
+            finally:
+                # What happens to a pool in the meantime is looked at together.
+                loop.call_later(_PAUSE_SECONDS, self._queue.done, key)
+
+    async def reconcile(self, key: Key) -> None:
+        """Make one plan and carry it out; what fails is tried again later."""
+        try:
+            deadline = await self._reconcile(key)
+        except ApiError as error:
+            pause = self._queue.fail(key)
+            if error.retry_after is not None:
+                pause = max(pause, timedelta(seconds=error.retry_after))
+            is_news = isinstance(error, ConflictError | NotFoundError)
+            _log.log(
+                logging.DEBUG if is_news else logging.WARNING,
+                "pool %s: tried again in %.1f s: %s",
+                key,
+                pause.total_seconds(),
+                error,
+            )
+            self._deadlines.set(key, self._clock() + pause)
+        except Exception:  # noqa: BLE001
+            # A fault of this program must not stop the other pools.
+            pause = self._queue.fail(key)
+            _log.exception("pool %s: tried again in %.1f s", key, pause.total_seconds())
+            self._deadlines.set(key, self._clock() + pause)
+        else:
+            self._queue.succeed(key)
+            self._deadlines.set(key, deadline)
+
+    async def _reconcile(self, key: Key) -> datetime | None:
+        situation = self._cache.pool_situation(key, self._catalogue())
+        decided = plan_pool(situation, self._clock())
+        deletions = [one for one in decided.actions if isinstance(one, DeleteWarmPod)]
+        leaving = [one.pod.key for one in deletions]
+        # Before anything is awaited: nobody is to be promised what is about to be deleted.
+        if leaving:
+            self._cache.pools.set_leaving(key, leaving)
+        try:
+            await self._apply_all(iter(deletions))
+        finally:
+            self._cache.pools.set_staying(key, leaving)
+        creations = iter([one for one in decided.actions if isinstance(one, CreateWarmPod)])
+        await self._apply_all(
+            creations, lambda: self._cache.pools.refusal_of(key) == situation.refusal
+        )
+        for action in decided.actions:
+            if isinstance(action, WritePoolStatus):
+                await self._applier.apply(action)
+        return decided.deadline
+
+    async def _apply_all(
+        self, actions: Iterator[Action], goes_on: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Carry out the actions, a few at once, while it is of use; raise what one has raised."""
+
+        async def one_after_the_other() -> None:
+            for action in actions:
+                if not goes_on():
+                    return
+                await self._applier.apply(action)
+
+        ended = await asyncio.gather(
+            *(one_after_the_other() for _ in range(_WARM_UPS_AT_ONCE)), return_exceptions=True
+        )
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
