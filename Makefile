@@ -108,6 +108,10 @@ undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.m
 bench-ready: deploy ## Measure apply → Ready against the same pod started bare
 	$(CLUSTER_RUN) $(PYTHON) benchmarks/ready.py
 
+.PHONY: bench-operator
+bench-operator: venv ## Measure the operator under load, on fake nodes (QUICK=1 PARTS="claims many …")
+	PATH=$(CURDIR)/.venv/bin:$$PATH $(PYTHON) -m benchmarks.operator $(if $(QUICK),--quick) $(if $(PARTS),--only $(PARTS))
+
 # QUICK=1: a small world and few repetitions. KEYS="create_group_ms_p50 …": only these.
 .PHONY: bench-sandbox
 bench-sandbox: venv venv-appworld $(CURDIR)/build/world/$(if $(QUICK),4000,300000) ## Measure what episodes of AppWorld cost (QUICK=1 KEYS=…)

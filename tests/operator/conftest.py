@@ -56,6 +56,7 @@ class Loop:
             if asker._under_way:
                 await asyncio.gather(*asker._under_way.values(), return_exceptions=True)
             if not await self._work_on_one():
+                await controller._recorder.flush()
                 return
         raise AssertionError("the operator does not come to rest")
 

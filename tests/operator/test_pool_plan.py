@@ -80,6 +80,19 @@ def test_pods_are_made_a_few_at_a_time() -> None:
     assert len(created(decide(build.pool(replicas=1000)))) == CREATED_AT_ONCE
 
 
+def test_warm_ups_let_claims_go_first_while_there_is_stock() -> None:
+    pool = build.pool(replicas=4)
+    decided = decide(pool, pods(pool, 2), demand=claims(1, after(0)), at=after(0.5))
+    assert (created(decided), decided.deadline) == ([], after(1))
+    assert len(created(decide(pool, pods(pool, 2), demand=claims(1, after(0)), at=after(1)))) == 2
+
+
+def test_warm_ups_do_not_wait_when_the_stock_runs_low() -> None:
+    pool = build.pool(replicas=4)
+    decided = decide(pool, pods(pool, 1), demand=claims(1, after(0)), at=after(0.5))
+    assert len(created(decided)) == 3
+
+
 def test_a_promised_pod_counts_as_claimed() -> None:
     pool = build.pool(replicas=2)
     warm = pods(pool, 2)

@@ -94,6 +94,8 @@ async def test_a_claim_is_ready_with_two_writes_and_the_pod_is_replaced(
     pod = cluster.objects["pods", "research", status["podName"]]
     assert owner(pod) == "TrainingInstance/demo"
     assert pod["metadata"]["labels"]["trainingsandbox.dev/instance"] == "demo"
+    clock.advance(1)
+    await loop.work()
     assert owners(cluster) == ["TrainingInstance/demo", "TrainingPool/warm"]
     of_the_claim = [one for one in cluster.writes if "events" not in one and "POST" not in one]
     assert of_the_claim[:2] == [

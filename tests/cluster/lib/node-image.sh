@@ -11,6 +11,8 @@ NODE_PROGRAMS=(
   "$HERE"/images/node/components/{go.mod,go.sum,main.go,pause/main.go}
   "$HERE"/images/node/coredns/{go.mod,go.sum,main.go}
 )
+node_binaries() { echo "$CACHE/node/binaries-$(hash_of "$NODE_VERSIONS" "${NODE_PROGRAMS[@]}")"; }
+
 NODE_RECIPE=(
   "${NODE_PROGRAMS[@]}"
   "$HERE"/lib/debian-root.sh

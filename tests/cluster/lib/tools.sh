@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Where kind, kubectl and helm are: in PATH if they will do, else built into the cache, once per version.
+# Where kind, kubectl, helm and kwok are: in PATH if they will do, else built into the cache, once per version.
 
 BIN=$CACHE/bin
 
@@ -24,8 +24,9 @@ tool_folder() {
   case $1 in
     kind) echo "$BIN/kind-$KIND_VERSION" ;;
     helm) echo "$BIN/helm-$HELM_VERSION" ;;
+    kwok) echo "$BIN/kwok-$KWOK_VERSION" ;;
     kubectl) echo "$BIN/kubectl-$KUBERNETES_VERSION" ;;
-    *) die "no such tool: $1" "tools are kind, kubectl and helm" ;;
+    *) die "no such tool: $1" "tools are kind, kubectl, helm and kwok" ;;
   esac
 }
 
@@ -34,6 +35,7 @@ will_do() { # the one in PATH
   have "$1" || return 1
   case $1 in
     kind) [[ $(kind version) == "kind $KIND_VERSION "* ]] ;;
+    kwok) [[ $(kwok --version) == "kwok version $KWOK_VERSION "* ]] ;;
     helm) [[ $(helm version --template '{{.Version}}') == v3.* ]] ;;
     kubectl)
       version=$(kubectl version --client 2> /dev/null | sed -n 's/^Client Version: v\([0-9]*\.[0-9]*\).*/\1/p')

@@ -1,8 +1,9 @@
 """Kubernetes Events about instances: at most one for each thing that has happened."""
 
+import asyncio
 import hashlib
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from datetime import datetime
 from typing import Any
 
@@ -24,16 +25,35 @@ class EventRecorder:
     """Creates Events whose names are derived from what they tell.
 
     The same occurrence gives the same name, after a restart of the operator too, so the API server
-    refuses the second one. An event that cannot be created is logged and forgotten: it is news, not
-    state.
+    refuses the second one. They are created one after the other, in the background, so that news
+    never takes the place of work. An event that cannot be created is logged and forgotten, and so
+    is the oldest of very many: it is news, not state.
     """
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._waiting: deque[tuple[EmitEvent, datetime]] = deque(maxlen=_REMEMBERED)
+        self._not_empty = asyncio.Event()
 
-    async def emit(self, event: EmitEvent, now: datetime) -> None:
-        """Create the event unless it has been created before."""
+    def emit(self, event: EmitEvent, now: datetime) -> None:
+        """Have the event created, soon, unless it has been created before."""
+        self._waiting.append((event, now))
+        self._not_empty.set()
+
+    async def run(self) -> None:
+        """Create events for ever."""
+        while True:
+            await self.flush()
+            self._not_empty.clear()
+            await self._not_empty.wait()
+
+    async def flush(self) -> None:
+        """Create all events that wait to be."""
+        while self._waiting:
+            await self._create(*self._waiting.popleft())
+
+    async def _create(self, event: EmitEvent, now: datetime) -> None:
         manifest = _manifest(event, now)
         name: str = manifest["metadata"]["name"]
         told = f"{event.instance.key.namespace}/{name}"

@@ -90,7 +90,7 @@ class Applier:
             case AskServer() | BindTask():
                 self._asker.ask(action)
             case EmitEvent():
-                await self._recorder.emit(action, self._clock())
+                self._recorder.emit(action, self._clock())
 
     async def _create_pod(self, action: CreatePod) -> None:
         instance = action.instance

@@ -73,7 +73,8 @@ class Controller:
         self._asker = Asker(session, self._cache, clock)
         self._workers = workers
         self._clock = clock
-        applier = Applier(api, self._cache, self._asker, EventRecorder(api), clock)
+        self._recorder = EventRecorder(api)
+        applier = Applier(api, self._cache, self._asker, self._recorder, clock)
         self._reconciler = Reconciler(
             cache=self._cache,
             queue=self._queue,
@@ -134,6 +135,7 @@ class Controller:
                         self._pool_reconciler.work(), name=f"worker {number} of pools"
                     )
                 tasks.create_task(self._share_out(), name="claims")
+                tasks.create_task(self._recorder.run(), name="events")
                 tasks.create_task(
                     self._deadlines.run(self._queue.add_urgent, self._clock), name="deadlines"
                 )

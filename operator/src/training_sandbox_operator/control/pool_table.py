@@ -195,13 +195,16 @@ class PoolTable:
         pool = record.pool if record is not None else None
         if record is None or pool is None or pool.is_being_deleted:
             return
-        available = [pod for pod in record.available.values() if _belongs_to(pod, pool)]
         waiting = [
             instance
             for instance in record.waiting.values()
-            if instance.env_type == pool.env_type and (available or instance.uid not in record.told)
+            if instance.env_type == pool.env_type
+            and (record.available or instance.uid not in record.told)
         ]
-        for promise in share_out(waiting, available, pool.status.get("templateHash", "")):
+        # One by one: of a thousand there may be one instance that waits.
+        available = (pod for pod in record.available.values() if _belongs_to(pod, pool))
+        promises = list(share_out(waiting, available, pool.status.get("templateHash", "")))
+        for promise in promises:
             instance, pod = promise.instance, promise.pod
             if pod is not None:
                 del record.available[pod.key], record.waiting[instance.uid]

@@ -29,6 +29,9 @@ CREATED_AT_ONCE = 64
 """After so many creations the pool is looked at again."""
 
 _STATUS_PERIOD = timedelta(seconds=1)
+_BURST = timedelta(seconds=1)
+_LEAST_STOCK = 4
+"""A pool that has more than this part of its pods lets claims go first."""
 
 
 def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
@@ -46,7 +49,7 @@ def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
     parts = [
         Plan(tuple(DeleteWarmPod(pool, pod) for pod in members.surplus(size.target))),
         _plan_broken(situation, pool, members, now),
-        _plan_creation(situation, pool, members.lacking(size.target), now),
+        _plan_creation(situation, pool, members, size.target, now),
         _plan_status(situation, pool, status, now),
     ]
     actions = tuple(action for part in parts for action in part.actions)
@@ -72,13 +75,17 @@ def _plan_broken(
 
 
 def _plan_creation(
-    situation: PoolSituation, pool: TrainingPool, lacking: int, now: datetime
+    situation: PoolSituation, pool: TrainingPool, members: Members, target: int, now: datetime
 ) -> Plan:
     environment, refusal = situation.environment, situation.refusal
+    lacking = members.lacking(target)
     if environment is None or not lacking:
         return Plan()
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)
+    calm_at = _end_of_burst(situation)
+    if calm_at is not None and now < calm_at and members.ready * _LEAST_STOCK > target:
+        return Plan(deadline=calm_at)
     # What was refused is tried with one pod, and not with as many as there are to be.
     at_once = 1 if refusal is not None else min(lacking, CREATED_AT_ONCE)
     creations: list[Action] = [
@@ -86,6 +93,12 @@ def _plan_creation(
         for number in islice(_free_numbers(situation, pool), at_once)
     ]
     return Plan(tuple(creations))
+
+
+def _end_of_burst(situation: PoolSituation) -> datetime | None:
+    """Return until when claims have the API server for themselves, as far as is known."""
+    claimed_at = situation.demand.claimed_at() if situation.demand is not None else None
+    return claimed_at + _BURST if claimed_at is not None else None
 
 
 def _plan_status(

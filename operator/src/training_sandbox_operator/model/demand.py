@@ -36,6 +36,10 @@ class Demand:
         """Return claims a second."""
         return self._weight(now) / MEMORY.total_seconds()
 
+    def claimed_at(self) -> datetime | None:
+        """When the last claim was made, None when none was."""
+        return self.at if self.weight else None
+
     def is_known(self, now: datetime) -> bool:
         """Whether it has been counted for long enough to call the demand low."""
         return now - self.known_since >= 2 * MEMORY

@@ -1,0 +1,90 @@
+"""What the operator does under load: claims, cold starts, 10,000 instances, deadlines.
+
+`make bench-operator` writes build/bench/operator.json. The control plane is real, its nodes are
+kwok's, and everything, the operator and the load too, is on this machine. With --quick everything
+is a tenth as large.
+"""
+
+import argparse
+import asyncio
+import socket
+from pathlib import Path
+
+import aiohttp
+
+from benchmarks import operator_measures as measures
+from benchmarks.control_plane import Api, control_plane
+from benchmarks.figures import Figures, at_least, at_most, print_table, write
+
+RESULT = Path("build/bench/operator.json")
+GOALS = {
+    "claim_ms_p50": at_most(50),
+    "claim_ms_p90": at_most(120),
+    "claim_ms_p99": at_most(250),
+    "claims_per_s_max": at_least(150),
+    "ready_lag_ms_p50": at_most(50),
+    "ready_lag_ms_p99": at_most(500),
+    "cold_start_s_10k": at_most(15),
+    "startup_writes_10k": at_most(0),
+    "rss_mb_10k": at_most(300),
+    "idle_cpu_10k": at_most(0.05),
+    "ttl_late_s_p99": at_most(2),
+}
+PARTS = ("claims", "rate", "ready", "many", "ttl")
+_CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
+
+
+async def run(parts: list[str], *, quick: bool) -> Figures:
+    figures = Figures()
+    scale = 0.1 if quick else 1
+    async with (
+        control_plane() as plane,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+    ):
+        api = Api(plane, http)
+        await api.install_crds()
+        await api.add_nodes(100)
+        namespace = {"metadata": {"name": measures.NAMESPACE}}
+        await api.call("POST", "api/v1/namespaces", namespace)
+        catalogue = plane.folder / "catalogue.yaml"
+        catalogue.write_text(_CATALOGUE)
+        operator = measures.Operator(plane, catalogue, _free_port())
+        operator.start()
+        await operator.until_healthy(http)
+        if "claims" in parts:
+            await measures.measure_claims(api, figures, pool=int(1050 * scale), rate=75 * scale)
+        if "rate" in parts:
+            rates = [rate * scale for rate in (75, 100, 125, 150, 175, 200, 250)]
+            await measures.measure_claim_rate(api, figures, rates=rates)
+        if {"claims", "rate"} & set(parts):
+            await measures.delete_instances(api)
+            await api.call("DELETE", f"{measures.POOLS}/warm")
+        if "ready" in parts:
+            await measures.measure_ready_lag(api, figures, rate=100 * scale, seconds=10)
+        if {"many", "ttl"} & set(parts):
+            await measures.prepare_many(api, int(10_000 * scale))
+        if "many" in parts:
+            await measures.measure_many(api, http, operator, figures, count=int(10_000 * scale))
+        if "ttl" in parts:
+            await measures.measure_ttl(api, figures, due=int(2_000 * scale), within=60)
+    return figures
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    options = parser.parse_args()
+    figures = asyncio.run(run(options.only, quick=options.quick))
+    write(RESULT, figures.document(GOALS, quick=options.quick))
+    print_table((key, value, GOALS.get(key)) for key, value in figures.values.items())
+
+
+if __name__ == "__main__":
+    main()

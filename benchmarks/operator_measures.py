@@ -1,0 +1,331 @@
+"""What of the operator is measured, each against a control plane with fake nodes."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+from benchmarks.control_plane import Api, ControlPlane
+from benchmarks.figures import BenchmarkError, Figures, percentile
+
+NAMESPACE = "bench"
+_ROOT = f"apis/trainingsandbox.dev/v1alpha1/namespaces/{NAMESPACE}"
+INSTANCES = f"{_ROOT}/traininginstances"
+POOLS = f"{_ROOT}/trainingpools"
+PODS = f"api/v1/namespaces/{NAMESPACE}/pods"
+_PATIENCE_SECONDS = 300
+# The pods' addresses are nobody's: the servers cannot be asked whether they are idle.
+_LASTING = {"ttlSeconds": 86400, "idleTimeoutSeconds": 86400}
+
+
+class Watched:
+    """What a watcher of instances has seen: when each was Ready, and when each was gone."""
+
+    def __init__(self) -> None:
+        self.ready_at: dict[str, float] = {}
+        self.gone_at: dict[str, float] = {}
+
+    async def follow(self, api: Api, since: str) -> None:
+        async for event in api.watch(INSTANCES, since):
+            now = time.perf_counter()
+            one = event["object"]
+            name = one["metadata"].get("name", "")
+            if event["type"] == "DELETED":
+                self.gone_at.setdefault(name, now)
+            elif one.get("status", {}).get("phase") == "Ready":
+                self.ready_at.setdefault(name, now)
+
+
+class Operator:
+    """The operator's process, beside the control plane."""
+
+    def __init__(self, plane: ControlPlane, catalogue: Path, port: int) -> None:
+        self._plane = plane
+        self._command = (
+            "training-sandbox-operator",
+            "--all-namespaces",
+            f"--catalogue={catalogue}",
+            f"--health-port={port}",
+            "--log-level=warning",
+        )
+        self._health = f"http://127.0.0.1:{port}/healthz"
+        self._process: psutil.Process | None = None
+
+    @property
+    def process(self) -> psutil.Process:
+        if self._process is None:
+            raise BenchmarkError("the operator does not run")
+        return self._process
+
+    def start(self) -> None:
+        started = self._plane.run("operator", *self._command)
+        self._process = psutil.Process(started.pid)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    async def until_healthy(self, http: aiohttp.ClientSession) -> None:
+        """Wait until it has learned of everything there is, and watches."""
+
+        async def answers() -> bool:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                async with http.get(self._health) as answer:
+                    return answer.ok
+            return False
+
+        await until("the operator is healthy", answers)
+
+
+async def until(what: str, probe: Any) -> None:
+    deadline = time.perf_counter() + _PATIENCE_SECONDS
+    while not await probe():
+        if time.perf_counter() > deadline:
+            raise BenchmarkError(f"not within {_PATIENCE_SECONDS} s: {what}")
+        await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def watched(api: Api) -> AsyncGenerator[Watched]:
+    seen = Watched()
+    listed = await api.call("GET", f"{INSTANCES}?limit=1")
+    following = asyncio.create_task(seen.follow(api, listed["metadata"]["resourceVersion"]))
+    try:
+        yield seen
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+def instance(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "trainingsandbox.dev/v1alpha1",
+        "kind": "TrainingInstance",
+        "metadata": {"name": name},
+        "spec": {"envType": "bench", **_LASTING, **spec},
+    }
+
+
+async def fill_pool(api: Api, size: int) -> float:
+    """Create the pool, or make it whole again; returns the seconds that took."""
+    begin = time.perf_counter()
+    pool = {
+        "apiVersion": "trainingsandbox.dev/v1alpha1",
+        "kind": "TrainingPool",
+        "metadata": {"name": "warm"},
+        "spec": {"envType": "bench", "replicas": size},
+    }
+    with contextlib.suppress(BenchmarkError):
+        await api.call("POST", POOLS, pool)
+    patch = {"spec": {"replicas": size}}
+    await api.call("PATCH", f"{POOLS}/warm", patch, "application/merge-patch+json")
+
+    async def is_full() -> bool:
+        status = (await api.call("GET", f"{POOLS}/warm")).get("status", {})
+        return status.get("readyReplicas", 0) >= size
+
+    await until(f"{size} warm pods are ready", is_full)
+    return time.perf_counter() - begin
+
+
+async def create_at(api: Api, rate: float, manifests: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Create objects at an even rate, whatever the answers take; returns when each was begun."""
+    begun: dict[str, float] = {}
+    creations: list[asyncio.Task[Any]] = []
+    start = time.perf_counter()
+    for number, manifest in enumerate(manifests):
+        await asyncio.sleep(max(start + number / rate - time.perf_counter(), 0))
+        begun[manifest["metadata"]["name"]] = time.perf_counter()
+        creations.append(asyncio.create_task(api.call("POST", INSTANCES, manifest)))
+    await asyncio.gather(*creations)
+    return begun
+
+
+async def until_ready(seen: Watched, names: Sequence[str]) -> None:
+    async def all_are() -> bool:
+        return all(name in seen.ready_at for name in names)
+
+    await until(f"{len(names)} instances are Ready", all_are)
+
+
+async def claim_latencies(api: Api, rate: float, seconds: float, prefix: str) -> list[float]:
+    """Milliseconds from the creation of an instance until a watcher sees it Ready."""
+    manifests = [
+        instance(f"{prefix}-{number}", poolRef={"name": "warm"})
+        for number in range(int(rate * seconds))
+    ]
+    async with watched(api) as seen:
+        begun = await create_at(api, rate, manifests)
+        await until_ready(seen, list(begun))
+    return [1000 * (seen.ready_at[name] - at) for name, at in begun.items()]
+
+
+async def delete_instances(api: Api) -> None:
+    """Delete all instances, and wait until their pods are gone with them."""
+    await api.call("DELETE", INSTANCES, {"propagationPolicy": "Background"})
+
+    async def none_are_left() -> bool:
+        selector = "labelSelector=trainingsandbox.dev/instance&limit=1"
+        pods = (await api.call("GET", f"{PODS}?{selector}"))["items"]
+        instances = (await api.call("GET", f"{INSTANCES}?limit=1"))["items"]
+        return not pods and not instances
+
+    await until("all instances and their pods are gone", none_are_left)
+
+
+async def measure_claims(api: Api, figures: Figures, *, pool: int, rate: float) -> None:
+    figures.details["pool_filled_s"] = round(await fill_pool(api, pool), 1)
+    # What a first request costs (connections, caches) is paid once in the operator's life.
+    await claim_latencies(api, 10, 1, "warm-up")
+    await fill_pool(api, pool)
+    samples = await claim_latencies(api, rate, 10, "claim")
+    figures.set("claim_ms_p50", figures.observe("claim_ms", samples))
+    figures.set("claim_ms_p90", percentile(samples, 0.9))
+    figures.set("claim_ms_p99", percentile(samples, 0.99))
+
+
+async def measure_claim_rate(api: Api, figures: Figures, *, rates: Sequence[float]) -> None:
+    """The highest of the rates that is held for 10 s with a p99 of at most 500 ms.
+
+    The pool is a fifth larger than what is claimed: how fast pods start is not the question.
+    """
+    held = 0.0
+    trials: dict[str, float] = {}
+    for rate in rates:
+        await delete_instances(api)
+        await fill_pool(api, int(12 * rate))
+        samples = await claim_latencies(api, rate, 10, f"rate-{rate:.0f}")
+        trials[f"{rate:.0f}"] = round(percentile(samples, 0.99), 1)
+        if percentile(samples, 0.99) > 500:
+            break
+        held = rate
+    figures.set("claims_per_s_max", held)
+    figures.details["claim_ms_p99_by_rate"] = trials
+
+
+async def measure_ready_lag(api: Api, figures: Figures, *, rate: float, seconds: float) -> None:
+    """From a pod Ready to its instance Ready, both as watchers see them."""
+    ready_at: dict[str, float] = {}
+
+    async def follow(since: str) -> None:
+        async for event in api.watch(PODS, since):
+            one = event["object"]
+            conditions = one.get("status", {}).get("conditions", [])
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+                owner = one["metadata"]["ownerReferences"][0]["name"]
+                ready_at.setdefault(owner, time.perf_counter())
+
+    listed = await api.call("GET", f"{PODS}?limit=1")
+    following = asyncio.create_task(follow(listed["metadata"]["resourceVersion"]))
+    try:
+        manifests = [instance(f"cold-{number}") for number in range(int(rate * seconds))]
+        async with watched(api) as seen:
+            await create_at(api, rate, manifests)
+            names = [one["metadata"]["name"] for one in manifests]
+            await until_ready(seen, names)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    samples = [1000 * (seen.ready_at[name] - ready_at[name]) for name in names]
+    figures.set("ready_lag_ms_p50", figures.observe("ready_lag_ms", samples))
+    figures.set("ready_lag_ms_p99", percentile(samples, 0.99))
+
+
+async def prepare_many(api: Api, count: int) -> None:
+    """Have so many instances Ready, as fast as the operator makes them so."""
+    have = int(await _count(api, INSTANCES))
+    async with watched(api) as seen:
+        names = [f"many-{number}" for number in range(have, count)]
+        for start in range(0, len(names), 200):
+            part = names[start : start + 200]
+            await asyncio.gather(*(api.call("POST", INSTANCES, instance(name)) for name in part))
+            await until_ready(seen, names[: max(start - 200, 0)])
+        await until_ready(seen, names)
+
+
+async def measure_many(
+    api: Api, http: aiohttp.ClientSession, operator: Operator, figures: Figures, *, count: int
+) -> None:
+    """A start of the operator with so many instances there, and its cost while nothing happens."""
+    suffix = "10k" if count == 10_000 else str(count)
+    operator.stop()
+    before = await _versions(api)
+    begin = time.perf_counter()
+    operator.start()
+    await operator.until_healthy(http)
+    # It waits behind all those that were there.
+    await api.call("POST", INSTANCES, instance("the-next"))
+    await until("an instance that came after the start is looked at", lambda: _is_told(api))
+    figures.set(f"cold_start_s_{suffix}", time.perf_counter() - begin)
+    await asyncio.sleep(20)
+    figures.set(
+        f"startup_writes_{suffix}",
+        sum(before.get(name) != version for name, version in (await _versions(api)).items()),
+    )
+    cpu_before = operator.process.cpu_times()
+    idle_seconds = 130  # two of the operator's comparisons with a list
+    await asyncio.sleep(idle_seconds)
+    cpu = operator.process.cpu_times()
+    spent = cpu.user + cpu.system - cpu_before.user - cpu_before.system
+    figures.set(f"idle_cpu_{suffix}", spent / idle_seconds)
+    figures.set(f"rss_mb_{suffix}", operator.process.memory_info().rss / 2**20)
+
+
+async def measure_ttl(api: Api, figures: Figures, *, due: int, within: float) -> None:
+    """How late instances are deleted of which so many are due in this time."""
+    start = datetime.now(UTC) + timedelta(seconds=20)
+    created: dict[str, datetime] = {}
+    listed = (await api.call("GET", f"{INSTANCES}?limit={due}"))["items"]
+    for one in listed:
+        stamp = one["metadata"]["creationTimestamp"]
+        created[one["metadata"]["name"]] = datetime.fromisoformat(stamp)
+    due_at: dict[str, datetime] = {}
+    offset = time.perf_counter() - datetime.now(UTC).timestamp()
+    async with watched(api) as seen:
+        for number, (name, at) in enumerate(created.items()):
+            wanted = start + timedelta(seconds=within * number / due)
+            seconds = int((wanted - at).total_seconds()) + 15
+            due_at[name] = at + timedelta(seconds=seconds)
+            patch = {"spec": {"ttlSeconds": seconds}}
+            await api.call("PATCH", f"{INSTANCES}/{name}", patch, "application/merge-patch+json")
+
+        async def all_are_gone() -> bool:
+            return all(name in seen.gone_at for name in due_at)
+
+        await until(f"{due} instances are deleted", all_are_gone)
+        late = [seen.gone_at[name] - offset - at.timestamp() for name, at in due_at.items()]
+    figures.observe("ttl_late_s", late)
+    figures.set("ttl_late_s_p99", percentile(late, 0.99))
+
+
+async def _is_told(api: Api) -> bool:
+    return "status" in await api.call("GET", f"{INSTANCES}/the-next")
+
+
+async def _count(api: Api, path: str) -> int:
+    listed = await api.call("GET", f"{path}?limit=1")
+    return len(listed["items"]) + listed["metadata"].get("remainingItemCount", 0)
+
+
+async def _versions(api: Api) -> dict[str, str]:
+    """The versions of all that the operator may write to."""
+    versions: dict[str, str] = {}
+    for path in (INSTANCES, PODS, POOLS):
+        position = ""
+        while True:
+            query = f"limit=1000{f'&continue={position}' if position else ''}"
+            page = await api.call("GET", f"{path}?{query}")
+            for one in page["items"]:
+                metadata = one["metadata"]
+                versions[metadata["uid"]] = metadata["resourceVersion"]
+            position = page["metadata"].get("continue", "")
+            if not position:
+                break
+    return versions
