@@ -79,7 +79,7 @@ class KubernetesApi:
         login: Callable[[], kopf.ConnectionInfo],
         *,
         may_write_for: Callable[[], float] = lambda: math.inf,
-        on_call: OnCall = lambda *_: None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._login = login
         self._may_write_for = may_write_for
@@ -109,6 +109,10 @@ class KubernetesApi:
         traceback: TracebackType | None,
     ) -> None:
         await self._session.close()
+
+    def may_write(self) -> bool:
+        """Return whether a write would be sent now."""
+        return self._may_write_for() > 0
 
     async def create_pod(self, manifest: Mapping[str, Any]) -> JsonDict:
         """Create a pod and return it."""
@@ -269,7 +273,7 @@ class KubernetesApi:
         self._writes += 1
         self._nothing_is_written.clear()
         try:
-            return await self._send(method, path, query, data, kind, seconds)
+            return await self._send(method, path, query, data, kind, seconds=seconds)
         finally:
             self._writes -= 1
             if not self._writes:
@@ -282,6 +286,7 @@ class KubernetesApi:
         query: Mapping[str, str],
         data: bytes | None,
         kind: str,
+        *,
         seconds: float = _TIMEOUT_SECONDS,
     ) -> tuple[int, str, str | None]:
         headers = {**self._authorization, "Content-Type": kind}
@@ -299,7 +304,8 @@ class KubernetesApi:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(0, "Unreachable", f"{method} {path}: {error!r}") from error
         finally:
-            self._on_call(method, path, status, time.perf_counter() - begin)
+            if self._on_call is not None:
+                self._on_call(method, path, status, time.perf_counter() - begin)
 
 
 def _pods(namespace: str | None) -> str:

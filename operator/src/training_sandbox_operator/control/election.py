@@ -1,4 +1,4 @@
-"""The election: one process leads, the others wait until its lease has run out or was given back."""
+"""The election: one process leads, the others wait until its lease has run out or is free."""
 
 import asyncio
 import logging
