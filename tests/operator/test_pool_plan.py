@@ -80,14 +80,20 @@ def test_pods_are_made_a_few_at_a_time() -> None:
     assert len(created(decide(build.pool(replicas=1000)))) == CREATED_AT_ONCE
 
 
-def test_warm_ups_let_claims_go_first_while_there_is_stock() -> None:
+@pytest.mark.parametrize(("seconds", "count"), [(0.5, 1), (1, 2)])
+def test_warm_ups_give_way_to_claims_while_there_is_stock(seconds: float, count: int) -> None:
     pool = build.pool(replicas=4)
-    decided = decide(pool, pods(pool, 2), demand=claims(1, after(0)), at=after(0.5))
-    assert (created(decided), decided.deadline) == ([], after(1))
-    assert len(created(decide(pool, pods(pool, 2), demand=claims(1, after(0)), at=after(1)))) == 2
+    decided = decide(pool, pods(pool, 2), demand=claims(1, after(0)), at=after(seconds))
+    assert len(created(decided)) == count
 
 
-def test_warm_ups_do_not_wait_when_the_stock_runs_low() -> None:
+def test_warm_ups_give_way_to_claims_that_are_under_way() -> None:
+    pool = build.pool(replicas=8)
+    warm = pods(pool, 4)
+    assert len(created(decide(pool, warm, promised={warm[0].key}))) == 1
+
+
+def test_warm_ups_do_not_give_way_when_the_stock_runs_low() -> None:
     pool = build.pool(replicas=4)
     decided = decide(pool, pods(pool, 1), demand=claims(1, after(0)), at=after(0.5))
     assert len(created(decided)) == 3

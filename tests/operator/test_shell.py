@@ -32,6 +32,14 @@ def test_kopf_neither_posts_events_nor_scans_for_namespaces() -> None:
     assert settings.scanning.disabled
 
 
+def test_kopf_keeps_no_copies_of_objects() -> None:
+    persistence = shell._kopf_settings().persistence
+    body = kopf.Body({"spec": {"a": 1}})
+    assert persistence.diffbase_storage.fetch(body=body) is None
+    assert persistence.diffbase_storage.build(body=body) == {}
+    assert persistence.progress_storage.clear(essence={"spec": {}}) == {"spec": {}}
+
+
 def test_only_the_operators_pods_are_watched() -> None:
     (selector,) = shell._kopf_settings().watching.label_selectors.values()
     assert selector == "app.kubernetes.io/managed-by=training-sandbox"

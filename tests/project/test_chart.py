@@ -114,6 +114,8 @@ def test_the_operator_may_do_only_what_it_uses() -> None:
     }
     assert not any("*" in verbs for verbs in allowed.values())
     assert all("secrets" not in resource for _, resource in allowed)
+    patched = {resource for (_, resource), verbs in allowed.items() if "patch" in verbs}
+    assert patched == {"pods", "traininginstances/status", "trainingpools/status"}
 
 
 def test_of_two_operators_the_one_that_holds_the_lease_works() -> None:

@@ -38,11 +38,8 @@ def events_of_change(
     is_claimed = instance.pool_name is not None and after.get("podName") != instance.pod_name
     if has_got_pod and not is_claimed:
         yield event("Normal", Occurrence.POD_CREATED, f"created pod {after['podName']}")
-    if has_got_pod and is_claimed:
+    if has_got_pod and is_claimed and verdict.phase is not Phase.READY:
         claim = f"claimed pod {after['podName']} of pool {instance.pool_name}"
-        if verdict.phase is Phase.READY:
-            # One event for what has happened at once.
-            claim += f"; the server serves at {after['endpoint']}"
         yield event("Normal", Occurrence.POD_CLAIMED, claim)
     if after.get("restarts", 0) > before.get("restarts", 0):
         yield event(
@@ -59,6 +56,7 @@ def events_of_change(
     elif verdict.phase is Phase.FINISHED:
         yield event("Normal", verdict.reason, verdict.message)
     elif verdict.phase is Phase.READY and not (has_got_pod and is_claimed):
+        # A claim that went as it should is told by the status alone: there may be many a second.
         yield event(
             "Normal",
             verdict.reason,

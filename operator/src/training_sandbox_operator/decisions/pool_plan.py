@@ -31,7 +31,7 @@ CREATED_AT_ONCE = 64
 _STATUS_PERIOD = timedelta(seconds=1)
 _BURST = timedelta(seconds=1)
 _LEAST_STOCK = 4
-"""A pool that has more than this part of its pods lets claims go first."""
+"""A pool that has more than this part of its pods lets claims go first: it makes one at a time."""
 
 
 def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
@@ -83,11 +83,9 @@ def _plan_creation(
         return Plan()
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)
-    calm_at = _end_of_burst(situation)
-    if calm_at is not None and now < calm_at and members.ready * _LEAST_STOCK > target:
-        return Plan(deadline=calm_at)
+    gives_way = _is_bursting(situation, now) and members.ready * _LEAST_STOCK > target
     # What was refused is tried with one pod, and not with as many as there are to be.
-    at_once = 1 if refusal is not None else min(lacking, CREATED_AT_ONCE)
+    at_once = 1 if refusal is not None or gives_way else min(lacking, CREATED_AT_ONCE)
     creations: list[Action] = [
         CreateWarmPod(pool, build_warm_pod(pool, environment, number))
         for number in islice(_free_numbers(situation, pool), at_once)
@@ -95,10 +93,10 @@ def _plan_creation(
     return Plan(tuple(creations))
 
 
-def _end_of_burst(situation: PoolSituation) -> datetime | None:
-    """Return until when claims have the API server for themselves, as far as is known."""
+def _is_bursting(situation: PoolSituation, now: datetime) -> bool:
+    """Return whether there are claims, which the API server is left to."""
     claimed_at = situation.demand.claimed_at() if situation.demand is not None else None
-    return claimed_at + _BURST if claimed_at is not None else None
+    return bool(situation.promised) or (claimed_at is not None and now < claimed_at + _BURST)
 
 
 def _plan_status(
