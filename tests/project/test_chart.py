@@ -143,6 +143,12 @@ def test_the_lease_may_be_written_in_the_namespace_of_the_release_only() -> None
     ]
 
 
+def test_values_that_an_older_release_did_not_have_may_be_missing() -> None:
+    documents = render("--set", "replicas=null,logFormat=null,metrics=null")
+    assert only(documents, "Deployment")["spec"]["replicas"] == 2
+    assert only(documents, "PodDisruptionBudget")
+
+
 def test_one_operator_has_no_budget_that_would_block_a_drain() -> None:
     documents = render("--set", "replicas=1")
     assert only(documents, "Deployment")["spec"]["replicas"] == 1
