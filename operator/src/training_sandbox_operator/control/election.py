@@ -80,6 +80,7 @@ class Election:
         self._terms = Terms(seconds)
         self._candidate = Candidate(identity, self._terms)
         self._is_over = False
+        self._has_complained = False
         self.won = asyncio.Event()
 
     async def run(self) -> None:
@@ -153,7 +154,7 @@ class Election:
             # Somebody has written it, maybe this process whose answer was lost.
             return False
         except (ApiError, TimeoutError) as error:
-            _log.warning("%s: the lease was not written: %r", self._key, error)
+            self._complain("the lease was not written", error)
             return False
         if self._is_over:
             return True
@@ -170,9 +171,16 @@ class Election:
             async with asyncio.timeout(self._terms.patience):
                 lease = await self._api.get_lease(self._key)
         except (ApiError, TimeoutError) as error:
-            _log.warning("%s: the lease cannot be read: %r", self._key, error)
+            self._complain("the lease cannot be read", error)
             return
+        self._has_complained = False
         self._candidate = self._candidate.observe(lease, self._now())
+
+    def _complain(self, what: str, error: Exception) -> None:
+        """Warn of the first failure of a row: there may be two a second."""
+        level = logging.DEBUG if self._has_complained else logging.WARNING
+        self._has_complained = True
+        _log.log(level, "%s: %s: %r", self._key, what, error)
 
     async def _pause(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0))
