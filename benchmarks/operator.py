@@ -15,6 +15,7 @@ import aiohttp
 from benchmarks import operator_measures as measures
 from benchmarks.control_plane import Api, control_plane
 from benchmarks.figures import Figures, at_least, at_most, print_table, write
+from benchmarks.hand_over import measure_hand_over
 
 RESULT = Path("build/bench/operator.json")
 GOALS = {
@@ -29,8 +30,10 @@ GOALS = {
     "rss_mb_10k": at_most(300),
     "idle_cpu_10k": at_most(0.05),
     "ttl_late_s_p99": at_most(2),
+    "handover_sigkill_s": at_most(15),
+    "handover_sigterm_s": at_most(2),
 }
-PARTS = ("claims", "rate", "ready", "many", "ttl")
+PARTS = ("claims", "rate", "ready", "many", "ttl", "hand-over")
 _CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
 
 
@@ -69,6 +72,11 @@ async def run(parts: list[str], *, quick: bool) -> Figures:
             await measures.measure_many(api, http, operator, figures, count=int(10_000 * scale))
         if "ttl" in parts:
             await measures.measure_ttl(api, figures, due=int(2_000 * scale), within=60)
+        if "hand-over" in parts:
+            operator.stop()
+            await measure_hand_over(
+                api, plane, http, figures, catalogue=catalogue, ports=(_free_port(), _free_port())
+            )
     return figures
 
 

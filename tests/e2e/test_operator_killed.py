@@ -36,7 +36,7 @@ def no_operator() -> Iterator[None]:
         "--timeout=60s",
     )
     yield
-    kubectl(*scale, "--replicas=1")
+    kubectl(*scale, "--replicas=2")
     kubectl(
         "rollout",
         "status",

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from training_sandbox_operator.__main__ import main, parse
+from training_sandbox_operator.model.names import Key
 
 
 @pytest.fixture(autouse=True)
 def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CATALOGUE", "NAMESPACES", "WORKERS", "HEALTH_PORT", "LOG_LEVEL"):
+    for name in ("CATALOGUE", "NAMESPACES", "WORKERS", "HEALTH_PORT", "LOG_LEVEL", "LEASE"):
         monkeypatch.delenv(f"TRAINING_SANDBOX_{name}", raising=False)
 
 
@@ -36,6 +37,13 @@ def test_the_environment_gives_what_the_command_line_does_not(
     assert settings.workers == 8
 
 
+def test_an_operator_is_alone_unless_it_is_told_of_a_lease() -> None:
+    assert parse(["-A", "--catalogue", "c.yaml"]).lease is None
+    settings = parse(["-A", "--catalogue", "c.yaml", "--lease", "system/operator"])
+    assert settings.lease == Key("system", "operator")
+    assert settings.lease_seconds == 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -45,6 +53,9 @@ def test_the_environment_gives_what_the_command_line_does_not(
         (["-A", "--catalogue", "c", "--workers", "0"], "from 1 to 256"),
         (["-A", "--catalogue", "c", "--health-port", "http"], "from 1 to 65535"),
         (["-A", "--catalogue", "c", "--log-level", "loud"], "'debug', 'info'"),
+        (["-A", "--catalogue", "c", "--log-format", "xml"], "'text', 'json'"),
+        (["-A", "--catalogue", "c", "--lease", "operator"], "NAMESPACE/NAME"),
+        (["-A", "--catalogue", "c", "--lease-seconds", "0"], "from 1 to 300"),
     ],
 )
 def test_a_wrong_command_line_is_explained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.catalogue import parse_catalogue
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "training-sandbox"
@@ -79,7 +81,8 @@ def test_every_pod_of_the_chart_is_hardened(kind: str) -> None:
 
 def test_the_operator_has_probes() -> None:
     (container,) = only(render(), "Deployment")["spec"]["template"]["spec"]["containers"]
-    assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
@@ -93,7 +96,7 @@ def test_an_operator_of_chosen_namespaces_has_no_cluster_role() -> None:
     roles = {
         d["metadata"]["namespace"]
         for d in documents
-        if d["kind"] == "Role" and "test" not in d["metadata"]["name"]
+        if d["kind"] == "Role" and d["metadata"]["name"] == "release-training-sandbox"
     }
     assert roles == {"team-a", "team-b"}
     assert "ClusterRole" not in {document["kind"] for document in documents}
@@ -115,6 +118,83 @@ def test_the_operator_may_do_only_what_it_uses() -> None:
     assert patched == {"pods", "traininginstances/status", "trainingpools/status"}
 
 
+def test_of_two_operators_the_one_that_holds_the_lease_works() -> None:
+    documents = render()
+    spec = only(documents, "Deployment")["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert spec["replicas"] == 2
+    assert "--lease=system/release-training-sandbox" in container["args"]
+    assert spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+    assert only(documents, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_the_lease_may_be_written_in_the_namespace_of_the_release_only() -> None:
+    documents = render("--set", "watchNamespaces={team-a}")
+    rules = [
+        (document["metadata"]["namespace"], rule.get("resourceNames"), rule["verbs"])
+        for document in documents
+        if document["kind"] in {"Role", "ClusterRole"}
+        for rule in document["rules"]
+        if "leases" in rule["resources"]
+    ]
+    assert rules == [
+        ("system", None, ["create"]),
+        ("system", ["release-training-sandbox"], ["get", "update"]),
+    ]
+
+
+def test_values_that_an_older_release_did_not_have_may_be_missing() -> None:
+    documents = render("--set", "replicas=null,logFormat=null,metrics=null")
+    assert only(documents, "Deployment")["spec"]["replicas"] == 2
+    assert only(documents, "PodDisruptionBudget")
+
+
+def test_one_operator_has_no_budget_that_would_block_a_drain() -> None:
+    documents = render("--set", "replicas=1")
+    assert only(documents, "Deployment")["spec"]["replicas"] == 1
+    assert "PodDisruptionBudget" not in {document["kind"] for document in documents}
+
+
+def test_an_affinity_of_ones_own_replaces_the_charts() -> None:
+    pod = only(render("--set", "affinity.nodeAffinity.x=y"), "Deployment")["spec"]["template"]
+    assert pod["spec"]["affinity"] == {"nodeAffinity": {"x": "y"}}
+
+
+def test_metrics_have_a_service_and_the_rest_on_demand() -> None:
+    service = only(render(), "Service")
+    labels = only(render(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert "ServiceMonitor" not in {document["kind"] for document in render()}
+    wanted = render(
+        "--set", "metrics.serviceMonitor.enabled=true", "--set", "metrics.dashboard.enabled=true"
+    )
+    monitor = only(wanted, "ServiceMonitor")
+    selected = monitor["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+
+
+def test_the_dashboard_shows_only_metrics_that_the_operator_has() -> None:
+    documents = render("--set", "metrics.dashboard.enabled=true")
+    config = only(documents, "ConfigMap", name="release-training-sandbox-dashboard")
+    panels = json.loads(config["data"]["training-sandbox.json"])["panels"]
+    asked = {
+        name
+        for panel in panels
+        for target in panel["targets"]
+        for name in re.findall(r"training_sandbox_operator_\w+", target["expr"])
+    }
+    described = Metrics("1").text().decode()
+    known = set(re.findall(r"^# TYPE (\w+)", described, re.MULTILINE))
+    assert {re.sub(r"_bucket$", "", name) for name in asked} <= known
+
+
+def test_the_log_can_be_json() -> None:
+    documents = render("--set", "logFormat=json")
+    (container,) = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "--log-format=json" in container["args"]
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
@@ -124,6 +204,9 @@ def test_the_operator_may_do_only_what_it_uses() -> None:
         ({"environments": {"Bad_Name": {"image": "x"}}}, "Bad_Name"),
         ({"logLevel": "loud"}, "logLevel"),
         ({"image": {"repository": "x", "pullPolicy": "Sometimes"}}, "pullPolicy"),
+        ({"logFormat": "xml"}, "logFormat"),
+        ({"replicas": -1}, "replicas"),
+        ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "interval"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )

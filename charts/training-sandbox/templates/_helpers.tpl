@@ -34,6 +34,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
 
+{{- /* An upgrade with --reuse-values has none of the values that are new. */ -}}
+{{- define "training-sandbox.replicas" -}}
+{{- if kindIs "invalid" .Values.replicas }}2{{ else }}{{ .Values.replicas }}{{ end }}
+{{- end }}
+
 {{- /* Both containers of this chart run under the rules of Pod Security "restricted". */ -}}
 {{- define "training-sandbox.podSecurityContext" -}}
 runAsNonRoot: true

@@ -11,7 +11,10 @@ import kopf
 
 from training_sandbox_operator import __version__, shell
 from training_sandbox_operator.cluster.errors import ApiError, NotFoundError
+from training_sandbox_operator.control.election import LeaseLostError
+from training_sandbox_operator.logs import configure_logging
 from training_sandbox_operator.model.catalogue import CatalogueError
+from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.settings import Settings
 
 _EXAMPLES = """\
@@ -27,16 +30,17 @@ the command line holds.
 """
 _EX_USAGE = 64
 _EX_UNAVAILABLE = 69
+_EX_TEMPFAIL = 75
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator and return its exit status.
 
-    0 after SIGTERM, 64 when the command line or the catalogue is wrong, 69 when the cluster cannot
-    be used; 2 when the command line cannot be parsed.
+    0 after SIGTERM, 64 when the command line or the catalogue is wrong, 69 when the cluster or
+    the port cannot be used, 75 when the lease was lost; 2 when the command line cannot be parsed.
     """
     settings = parse(arguments)
-    shell.configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(shell.serve(settings))
     except CatalogueError as error:
@@ -46,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{error}\nThe CustomResourceDefinitions are not all installed: kubectl apply -f crds/",
             _EX_UNAVAILABLE,
         )
-    except (ApiError, shell.WatchError, kopf.LoginError) as error:
+    except LeaseLostError as error:
+        return _complain(str(error), _EX_TEMPFAIL)
+    except (ApiError, shell.WatchError, kopf.LoginError, OSError) as error:
         return _complain(str(error), _EX_UNAVAILABLE)
     except KeyboardInterrupt:
         return 0
@@ -70,6 +76,9 @@ def parse(arguments: Sequence[str] | None) -> Settings:
         workers=options.workers,
         health_port=options.health_port,
         log_level=options.log_level,
+        log_format=options.log_format,
+        lease=options.lease,
+        lease_seconds=options.lease_seconds,
     )
 
 
@@ -109,13 +118,35 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         type=_whole_number(1, 65535),
         default=environment.get("TRAINING_SANDBOX_HEALTH_PORT", "8080"),
-        help="port of /healthz; default 8080 (TRAINING_SANDBOX_HEALTH_PORT)",
+        help="port of /healthz, /readyz and /metrics; default 8080 (TRAINING_SANDBOX_HEALTH_PORT)",
     )
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default=environment.get("TRAINING_SANDBOX_LOG_LEVEL", "info"),
         help="default info (TRAINING_SANDBOX_LOG_LEVEL)",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default=environment.get("TRAINING_SANDBOX_LOG_FORMAT", "text"),
+        help="default text (TRAINING_SANDBOX_LOG_FORMAT)",
+    )
+    parser.add_argument(
+        "--lease",
+        metavar="NAMESPACE/NAME",
+        type=_key,
+        default=environment.get("TRAINING_SANDBOX_LEASE"),
+        help="do nothing before this Lease is held, so that of several operators one works "
+        "(TRAINING_SANDBOX_LEASE)",
+    )
+    parser.add_argument(
+        "--lease-seconds",
+        metavar="N",
+        type=_whole_number(1, 300),
+        default=environment.get("TRAINING_SANDBOX_LEASE_SECONDS", "10"),
+        help="how long the lease holds when it is not renewed, 1 to 300; default 10 "
+        "(TRAINING_SANDBOX_LEASE_SECONDS)",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -134,6 +165,13 @@ class _whole_number:  # noqa: N801 — argparse names the type in its message
                 f"{text!r} is not a whole number from {self._least} to {self._most}"
             )
         return int(text)
+
+
+def _key(text: str) -> Key:
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
+    return Key(namespace, name)
 
 
 def _listed(text: str | None) -> list[str]:

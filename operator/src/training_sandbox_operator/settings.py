@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from training_sandbox_operator.model.names import Key
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -12,8 +14,12 @@ class Settings:
         catalogue: path of the catalogue's file.
         namespaces: the namespaces to serve; None stands for all of them.
         workers: how many instances are reconciled at once.
-        health_port: port of ``/healthz``.
+        health_port: port of ``/healthz``, ``/readyz`` and ``/metrics``.
         log_level: a level of the logging module.
+        log_format: text or json.
+        lease: namespace and name of the Lease that one of several operators holds; None for an
+            operator that is alone.
+        lease_seconds: how long the lease holds after a renewal.
     """
 
     catalogue: Path
@@ -21,3 +27,6 @@ class Settings:
     workers: int
     health_port: int
     log_level: str
+    log_format: str
+    lease: Key | None
+    lease_seconds: int

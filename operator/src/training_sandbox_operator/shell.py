@@ -1,4 +1,4 @@
-"""The process: kopf logs in, watches and serves /healthz; the controller does the rest.
+"""The process: kopf logs in and watches; the controller does the rest, once this process leads.
 
 Of kopf only ``on.event`` is used. Its handlers that keep state write annotations and finalizers on
 every object, its timers and daemons cost two tasks an object, its indexes do not scale, and its
@@ -9,6 +9,7 @@ operator is away. Ownership and the garbage collector do that work.
 import asyncio
 import dataclasses
 import logging
+import signal
 from collections.abc import Coroutine
 from os import environ
 from typing import Any, cast
@@ -17,10 +18,13 @@ import aiohttp
 import kopf
 import yaml
 
+from training_sandbox_operator import __version__
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.controller import Controller
+from training_sandbox_operator.control.election import Election, Leadership, new_identity
+from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.names import (
     GROUP,
     PLURAL,
@@ -28,6 +32,7 @@ from training_sandbox_operator.model.names import (
     POOL_PLURAL,
     VERSION,
 )
+from training_sandbox_operator.monitoring import monitored
 from training_sandbox_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -68,30 +73,114 @@ async def serve(settings: Settings) -> None:
         CatalogueError: the catalogue cannot be used.
         ApiError: the cluster cannot be listed: no CRD, no rights, no API server.
         WatchError: the cluster cannot be watched any more.
+        LeaseLostError: this process has led and must not any more.
         kopf.LoginError: there are no credentials.
+        OSError: the port is taken.
     """
     catalogue = CatalogueFile(settings.catalogue)
-    async with KubernetesApi(login) as api, aiohttp.ClientSession() as session:
+    stopping = asyncio.Event()
+    _heed_signals(stopping)
+    metrics = Metrics(__version__)
+    leadership = Leadership(is_contested=settings.lease is not None)
+    async with (
+        KubernetesApi(
+            login, may_write_for=leadership.seconds_left, on_call=metrics.count_call
+        ) as api,
+        aiohttp.ClientSession() as session,
+    ):
         controller = Controller(
             api=api,
             session=session,
             catalogue=catalogue,
             namespaces=settings.namespaces,
             workers=settings.workers,
+            metrics=metrics,
         )
-        await controller.synchronise()
-        _log.info("synchronised: %s", controller.vital_signs())
-        await _until_one_ends(controller.run(), _watch(controller, settings))
+        work = _Work(controller, settings, stopping, leadership, metrics)
+        async with monitored(settings.health_port, state=work.state, metrics=work.metrics):
+            if settings.lease is None:
+                await _until_one_ends(work.run(), stopping.wait())
+                return
+            election = Election(
+                api=api,
+                lease=settings.lease,
+                seconds=settings.lease_seconds,
+                leadership=leadership,
+                identity=new_identity(),
+            )
+            await _stand(election, work, stopping)
 
 
-async def _watch(controller: Controller, settings: Settings) -> None:
-    """Feed the controller from kopf's watches until SIGTERM or SIGINT.
+async def _stand(election: Election, work: "_Work", stopping: asyncio.Event) -> None:
+    """Do the work once elected; give the lease back before all that takes time at the end."""
+
+    async def work_once_elected() -> None:
+        await election.won.wait()
+        await work.run()
+
+    async def resign_when_stopping() -> None:
+        await stopping.wait()
+        await election.resign()
+
+    try:
+        await _until_one_ends(election.run(), work_once_elected(), resign_when_stopping())
+    finally:
+        await election.resign()
+
+
+class _Work:
+    """What the operator does while it leads, and what it tells of itself at any time.
+
+    The cache is filled once the process leads, not before: lists that were read before the former
+    leader's last write could tell of a pod that it had not made yet, or not claimed.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        settings: Settings,
+        stopping: asyncio.Event,
+        leadership: Leadership,
+        metrics: Metrics,
+    ) -> None:
+        self._controller = controller
+        self._settings = settings
+        self._stopping = stopping
+        self._leadership = leadership
+        self._metrics = metrics
+        self._is_synchronised = False
+
+    async def run(self) -> None:
+        await self._controller.synchronise()
+        self._is_synchronised = True
+        _log.info("synchronised: %s", self._controller.vital_signs())
+        await _until_one_ends(
+            self._controller.run(), _watch(self._controller, self._settings, self._stopping)
+        )
+
+    def state(self) -> dict[str, Any] | None:
+        """Return what /healthz tells; None while the process leads and knows nothing yet."""
+        leads = self._leadership.seconds_left() > 0
+        if not self._is_synchronised:
+            return None if leads else {"leads": False, "controller": {}}
+        return {"leads": leads, "controller": self._controller.vital_signs()}
+
+    def metrics(self) -> bytes:
+        """Return what /metrics tells."""
+        self._metrics.set_leads(self._leadership.seconds_left() > 0)
+        self._controller.set_gauges()
+        return self._metrics.text()
+
+
+async def _watch(controller: Controller, settings: Settings, stopping: asyncio.Event) -> None:
+    """Feed the controller from kopf's watches, for ever.
 
     Raises:
         WatchError: a watch cannot go on, after kopf has tried for a while.
     """
+    others = asyncio.all_tasks()
     try:
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=_handlers(controller),
             settings=_kopf_settings(),
             standalone=True,
@@ -99,19 +188,28 @@ async def _watch(controller: Controller, settings: Settings) -> None:
             identity=cast("Any", FIELD_MANAGER),
             clusterwide=settings.namespaces is None,
             namespaces=settings.namespaces or (),
-            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
         )
+        # kopf heeds signals by waiting for all tasks, for seconds: the lease is given back first.
+        _heed_signals(stopping)
+        await kopf.run_tasks(tasks, ignored=others)
     except Exception as error:
         raise WatchError(f"the cluster cannot be watched any more: {error!r}") from error
 
 
-async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+def _heed_signals(stopping: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+
+async def _until_one_ends(*parts: Coroutine[Any, Any, object]) -> None:
     """Run the parts until one of them ends, and end the others; raise what it raised."""
     tasks = [asyncio.create_task(part) for part in parts]
-    ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     for task in ended:
         task.result()
 
@@ -135,10 +233,6 @@ def _handlers(controller: Controller) -> kopf.OperatorRegistry:
     async def observe_pod(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         controller.observe_pod(type, body)
 
-    @kopf.on.probe(id="controller", registry=registry)
-    async def controller_state(**_: Any) -> dict[str, int]:
-        return controller.vital_signs()
-
     return registry
 
 
@@ -159,12 +253,3 @@ def _kopf_settings() -> kopf.OperatorSettings:
     # The kubelet sends SIGKILL after the grace period; never outlive it.
     settings.process.ultimate_exiting_timeout = 20
     return settings
-
-
-def configure_logging(level: str) -> None:
-    """Log to stderr, one line a record; kopf only what is worth a warning."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    for name in ("kopf", "aiohttp.access", "asyncio"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

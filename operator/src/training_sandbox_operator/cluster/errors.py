@@ -44,6 +44,10 @@ class UnavailableError(ApiError):
     """429, 5xx, a lost connection, a timeout: it may or may not have been done; try again."""
 
 
+class NotLeadingError(ApiError):
+    """A write was not sent: this process may not write, or not any more."""
+
+
 def error_of(
     status: int, answer: Mapping[str, Any], *, text: str, retry_after: str | None
 ) -> ApiError:

@@ -4,7 +4,10 @@ This is aiohttp with the credentials that kopf already has, not a client library
 cannot send preconditions with a deletion, and a request costs them five times the CPU.
 """
 
+import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +16,13 @@ from typing import Any, Self, cast
 import aiohttp
 import kopf
 
-from training_sandbox_operator.cluster.errors import UnavailableError, error_of
+from training_sandbox_operator.cluster.errors import (
+    NotFoundError,
+    NotLeadingError,
+    UnavailableError,
+    error_of,
+)
+from training_sandbox_operator.model.lease import Lease
 from training_sandbox_operator.model.names import (
     GROUP,
     PLURAL,
@@ -24,7 +33,8 @@ from training_sandbox_operator.model.names import (
 )
 
 FIELD_MANAGER = "training-sandbox-operator"
-_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+_TIMEOUT_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
 # A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
 _KEEPALIVE_SECONDS = 60.0
 _PAGE_SIZE = 500
@@ -32,7 +42,11 @@ _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
 _JSON_PATCH = "application/json-patch+json"
 
+_LEASES = "apis/coordination.k8s.io/v1/namespaces"
+
 JsonDict = dict[str, Any]
+OnCall = Callable[[str, str, int, float], None]
+"""Told of each request: method, path, HTTP status (0: no answer), seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +69,24 @@ class KubernetesApi:
     Args:
         login: returns fresh credentials; called again when the server refuses the old ones, as it
             does after the kubelet has rotated the service account's token.
+        may_write_for: returns for how many seconds from now this process may write: it is asked
+            right before a write is sent, which is given up then. Leases are exempt.
+        on_call: told of each request.
     """
 
-    def __init__(self, login: Callable[[], kopf.ConnectionInfo]) -> None:
+    def __init__(
+        self,
+        login: Callable[[], kopf.ConnectionInfo],
+        *,
+        may_write_for: Callable[[], float] = lambda: math.inf,
+        on_call: OnCall | None = None,
+    ) -> None:
         self._login = login
+        self._may_write_for = may_write_for
+        self._on_call = on_call
+        self._writes = 0
+        self._nothing_is_written = asyncio.Event()
+        self._nothing_is_written.set()
 
     async def __aenter__(self) -> Self:
         connection = self._login()
@@ -71,7 +99,6 @@ class KubernetesApi:
                 keepalive_timeout=_KEEPALIVE_SECONDS,
             ),
             headers={"User-Agent": FIELD_MANAGER, "Accept": "application/json"},
-            timeout=_TIMEOUT,
         )
         return self
 
@@ -82,6 +109,10 @@ class KubernetesApi:
         traceback: TracebackType | None,
     ) -> None:
         await self._session.close()
+
+    def may_write(self) -> bool:
+        """Return whether a write would be sent now."""
+        return self._may_write_for() > 0
 
     async def create_pod(self, manifest: Mapping[str, Any]) -> JsonDict:
         """Create a pod and return it."""
@@ -160,6 +191,29 @@ class KubernetesApi:
         namespace: str = manifest["metadata"]["namespace"]
         await self._request("POST", f"api/v1/namespaces/{namespace}/events", body=manifest)
 
+    async def get_lease(self, key: Key) -> Lease | None:
+        """Return the lease, None when there is none."""
+        try:
+            return Lease.from_api(await self._request("GET", f"{_leases(key)}/{key.name}"))
+        except NotFoundError:
+            return None
+
+    async def create_lease(self, key: Key, spec: Mapping[str, Any]) -> Lease:
+        """Create the lease and return it."""
+        body = _lease({"namespace": key.namespace, "name": key.name}, spec)
+        return Lease.from_api(await self._request("POST", _leases(key), body=body, is_fenced=False))
+
+    async def replace_lease(self, key: Key, version: str, spec: Mapping[str, Any]) -> Lease:
+        """Replace the lease, if it is in this version, and return it."""
+        metadata = {"namespace": key.namespace, "name": key.name, "resourceVersion": version}
+        body = _lease(metadata, spec)
+        path = f"{_leases(key)}/{key.name}"
+        return Lease.from_api(await self._request("PUT", path, body=body, is_fenced=False))
+
+    async def until_nothing_is_written(self) -> None:
+        """Wait until no write is on its way."""
+        await self._nothing_is_written.wait()
+
     def list_instances(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all instances of a namespace, or of all namespaces."""
         return self._list(_instances(namespace), {})
@@ -193,21 +247,37 @@ class KubernetesApi:
         query: Mapping[str, str] | None = None,
         body: object = None,
         content_type: str = "application/json",
+        is_fenced: bool = True,
     ) -> JsonDict:
         parameters = {**(query or {})}
-        if method in {"POST", "PATCH"}:
+        if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
         data = None if body is None else json.dumps(body).encode()
-        status, text, retry_after = await self._send(method, path, parameters, data, content_type)
+        send = self._write if is_fenced and method != "GET" else self._send
+        status, text, retry_after = await send(method, path, parameters, data, content_type)
         if status == _UNAUTHORIZED:
             self._authorization = self._login().as_http_headers()
-            status, text, retry_after = await self._send(
-                method, path, parameters, data, content_type
-            )
+            status, text, retry_after = await send(method, path, parameters, data, content_type)
         answer = _decode(text)
         if status >= _BAD_REQUEST:
             raise error_of(status, answer, text=text, retry_after=retry_after)
         return answer
+
+    async def _write(
+        self, method: str, path: str, query: Mapping[str, str], data: bytes | None, kind: str
+    ) -> tuple[int, str, str | None]:
+        """Send a write if this process may write, and for no longer than it may."""
+        seconds = self._may_write_for()
+        if seconds <= 0:
+            raise NotLeadingError(0, "NotLeading", f"{method} {path}: this process does not lead")
+        self._writes += 1
+        self._nothing_is_written.clear()
+        try:
+            return await self._send(method, path, query, data, kind, seconds=seconds)
+        finally:
+            self._writes -= 1
+            if not self._writes:
+                self._nothing_is_written.set()
 
     async def _send(
         self,
@@ -215,16 +285,27 @@ class KubernetesApi:
         path: str,
         query: Mapping[str, str],
         data: bytes | None,
-        content_type: str,
+        kind: str,
+        *,
+        seconds: float = _TIMEOUT_SECONDS,
     ) -> tuple[int, str, str | None]:
-        headers = {**self._authorization, "Content-Type": content_type}
+        headers = {**self._authorization, "Content-Type": kind}
+        timeout = aiohttp.ClientTimeout(
+            total=min(seconds, _TIMEOUT_SECONDS), connect=_CONNECT_SECONDS
+        )
+        begin, status = time.perf_counter(), 0
         try:
             async with self._session.request(
-                method, path, params=query, data=data, headers=headers
+                method, path, params=query, data=data, headers=headers, timeout=timeout
             ) as response:
-                return response.status, await response.text(), response.headers.get("Retry-After")
+                text = await response.text()
+                status = response.status
+                return status, text, response.headers.get("Retry-After")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(0, "Unreachable", f"{method} {path}: {error!r}") from error
+        finally:
+            if self._on_call is not None:
+                self._on_call(method, path, status, time.perf_counter() - begin)
 
 
 def _pods(namespace: str | None) -> str:
@@ -242,6 +323,19 @@ def _pools(namespace: str | None) -> str:
 def _custom(namespace: str | None, plural: str) -> str:
     root = f"apis/{GROUP}/{VERSION}"
     return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+
+
+def _leases(key: Key) -> str:
+    return f"{_LEASES}/{key.namespace}/leases"
+
+
+def _lease(metadata: JsonDict, spec: Mapping[str, Any]) -> JsonDict:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": spec,
+    }
 
 
 def _decode(text: str) -> JsonDict:

@@ -19,6 +19,7 @@ from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.apply_pool import PoolApplier
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
+from training_sandbox_operator.control.journeys import Journeys
 from training_sandbox_operator.decisions.actions import (
     Action,
     AskServer,
@@ -34,9 +35,10 @@ from training_sandbox_operator.decisions.actions import (
     WriteStatus,
 )
 from training_sandbox_operator.decisions.pod_spec import build_claim
+from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
-from training_sandbox_operator.model.reasons import Reason
+from training_sandbox_operator.model.reasons import Phase, Reason
 from training_sandbox_operator.model.situation import Refusal
 
 _log = logging.getLogger(__name__)
@@ -51,21 +53,28 @@ class Applier:
         asker: asks servers.
         recorder: creates events.
         clock: the present time.
+        metrics: told of claims.
+        journeys: told of how far instances have come.
     """
 
     def __init__(
         self,
+        *,
         api: KubernetesApi,
         cache: Cache,
         asker: Asker,
         recorder: EventRecorder,
         clock: Callable[[], datetime],
+        metrics: Metrics,
+        journeys: Journeys,
     ) -> None:
         self._api = api
         self._cache = cache
         self._asker = asker
         self._recorder = recorder
         self._clock = clock
+        self._metrics = metrics
+        self._journeys = journeys
         self._pools = PoolApplier(api, cache)
 
     async def apply(self, action: Action) -> None:
@@ -120,15 +129,20 @@ class Applier:
         try:
             raw = await self._api.patch_pod(pod.key, patch)
             _log.info("%s: claimed pod %s", instance.key, pod.key.name)
+            self._metrics.count_claim("claimed")
+            self._journeys.claimed(instance)
         except NotFoundError:
+            self._metrics.count_claim("taken")
             self._cache.remove_pod(pod.key, pod.uid)
             return
         except RejectedError as error:
             _log.warning("%s: the claim was rejected: %s", instance.key, error)
+            self._metrics.count_claim("rejected")
             self._refuse(instance, Reason.POD_REJECTED, error.message)
             return
         except ConflictError:
             # Somebody has changed it, maybe this operator whose answer was lost: look who.
+            self._metrics.count_claim("taken")
             raw = await self._api.get_pod(pod.key)
         self._cache.store_pod(Pod.from_api(raw))
         self._cache.store_refusal(instance, None)
@@ -163,7 +177,10 @@ class Applier:
             raise
         reasons = [condition["reason"] for condition in action.status["conditions"]]
         _log.info("%s: %s, %s", instance.key, action.status["phase"], reasons[0])
-        self._cache.store_instance(TrainingInstance.from_api(raw))
+        written = TrainingInstance.from_api(raw)
+        if written.phase is Phase.READY:
+            self._journeys.ready(written)
+        self._cache.store_instance(written)
 
     async def _delete_instance(self, instance: TrainingInstance) -> None:
         try:

@@ -26,13 +26,19 @@ class Asker:
         session: for the requests; belongs to the caller.
         cache: where the answers go.
         clock: the present time.
+        may_write: whether this process may change anything, which to bind a task is.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, cache: Cache, clock: Callable[[], datetime]
+        self,
+        session: aiohttp.ClientSession,
+        cache: Cache,
+        clock: Callable[[], datetime],
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self._session = session
         self._cache = cache
+        self._may_write = may_write
         self._clock = clock
         self._limit = asyncio.Semaphore(_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -54,6 +60,8 @@ class Asker:
     async def _ask(self, question: AskServer | BindTask, key: Key, uid: str) -> None:
         try:
             async with self._limit:
+                if isinstance(question, BindTask) and not self._may_write():
+                    return
                 answer = await self._answer(question, uid)
         finally:
             # Before the answer is known of: the next plan may want to ask again at once.

@@ -1,8 +1,10 @@
 """The controller: the parts of the loop put together."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import aiohttp
 
@@ -13,16 +15,20 @@ from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.deadlines import Deadlines
+from training_sandbox_operator.control.journeys import Journeys
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.control.reconcile import Reconciler
 from training_sandbox_operator.control.reconcile_pools import PoolReconciler
 from training_sandbox_operator.control.resync import Resync
 from training_sandbox_operator.control.work_queue import WorkQueue
+from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import JsonObject, Key
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
+from training_sandbox_operator.model.reasons import Phase
 
+_ADDED = "ADDED"
 _DELETED = "DELETED"
 _POOLS_AT_ONCE = 4
 
@@ -42,6 +48,7 @@ class Controller:
         namespaces: the namespaces to serve; None stands for all of them.
         workers: how many keys are reconciled at once, and so how many writes are under way.
         clock: the present time.
+        metrics: what is counted; the gauges are set by ``set_gauges``.
     """
 
     def __init__(
@@ -53,11 +60,14 @@ class Controller:
         namespaces: tuple[str, ...] | None,
         workers: int,
         clock: Callable[[], datetime] = utc_now,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics = metrics or Metrics()
+        self._journeys = Journeys(metrics)
         self._queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
-        self._deadlines: Deadlines[Key] = Deadlines()
+        self._deadlines: Deadlines[Key] = Deadlines(partial(metrics.observe_late, "instance"))
         self._pool_queue: WorkQueue[Key] = WorkQueue()
-        self._pool_deadlines: Deadlines[Key] = Deadlines()
+        self._pool_deadlines: Deadlines[Key] = Deadlines(partial(metrics.observe_late, "pool"))
         self._claims: WorkQueue[Key] = WorkQueue()
         self._cache = Cache(
             self._queue.add,
@@ -70,11 +80,19 @@ class Controller:
         )
         self._catalogue = catalogue
         self._resync = Resync(api, self._cache, namespaces)
-        self._asker = Asker(session, self._cache, clock)
+        self._asker = Asker(session, self._cache, clock, api.may_write)
         self._workers = workers
         self._clock = clock
         self._recorder = EventRecorder(api)
-        applier = Applier(api, self._cache, self._asker, self._recorder, clock)
+        applier = Applier(
+            api=api,
+            cache=self._cache,
+            asker=self._asker,
+            recorder=self._recorder,
+            clock=clock,
+            metrics=metrics,
+            journeys=self._journeys,
+        )
         self._reconciler = Reconciler(
             cache=self._cache,
             queue=self._queue,
@@ -82,6 +100,7 @@ class Controller:
             applier=applier,
             catalogue=catalogue.current,
             clock=clock,
+            metrics=metrics,
         )
         self._pool_reconciler = PoolReconciler(
             cache=self._cache,
@@ -90,14 +109,18 @@ class Controller:
             applier=applier,
             catalogue=catalogue.current,
             clock=clock,
+            metrics=metrics,
         )
 
     def observe_instance(self, kind: str | None, raw: JsonObject) -> None:
         """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         instance = TrainingInstance.from_api(raw)
         if kind == _DELETED:
+            self._journeys.forget(instance.uid)
             self._cache.remove_instance(instance.key, instance.uid)
         else:
+            if kind == _ADDED:
+                self._journeys.begin(instance)
             self._cache.store_instance(instance)
 
     def observe_pool(self, kind: str | None, raw: JsonObject) -> None:
@@ -164,6 +187,25 @@ class Controller:
             "queued": len(self._queue) + len(self._pool_queue) + len(self._claims),
             "deadlines": len(self._deadlines) + len(self._pool_deadlines),
         }
+
+    def set_gauges(self) -> None:
+        """Tell the metrics what there is now."""
+        phases = Counter(one.phase or Phase.PENDING for one in self._cache.instances)
+        self._metrics.set_instances({str(phase): phases[phase] for phase in Phase})
+        for name, queue in (
+            ("instances", self._queue),
+            ("pools", self._pool_queue),
+            ("claims", self._claims),
+        ):
+            self._metrics.set_queue(name, depth=len(queue), oldest_seconds=queue.oldest_seconds())
+        self._metrics.clear_pools()
+        for pool in self._cache.pools.pools:
+            self._metrics.set_pool(
+                *pool.key,
+                target=pool.status.get("targetReplicas", 0),
+                ready=pool.status.get("readyReplicas", 0),
+                waiting=pool.status.get("waitingClaims", 0),
+            )
 
     def _plan_anew(self) -> None:
         """Look at everything again: another catalogue has other environments."""

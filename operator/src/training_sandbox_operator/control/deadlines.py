@@ -18,9 +18,13 @@ class Deadlines(Generic[KeyT]):
     """At most one deadline a key; the earliest is found at once.
 
     Entries that were replaced stay in the heap until they surface or outnumber the valid ones.
+
+    Args:
+        on_late: told of every deadline that comes, by how many seconds it is late.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_late: Callable[[float], None] = lambda _: None) -> None:
+        self._on_late = on_late
         self._heap: list[tuple[datetime, int, KeyT]] = []
         self._valid: dict[KeyT, tuple[datetime, int]] = {}
         self._serial = 0
@@ -62,6 +66,7 @@ class Deadlines(Generic[KeyT]):
             _, _, key = heapq.heappop(self._heap)
             del self._valid[key]
             due.append(key)
+            self._on_late((now - moment).total_seconds())
         return due
 
     async def run(self, on_due: Callable[[KeyT], None], clock: Callable[[], datetime]) -> None:

@@ -10,8 +10,10 @@ from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.deadlines import Deadlines
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.decisions.plan import plan
+from training_sandbox_operator.logs import about
+from training_sandbox_operator.metrics import Metrics, Outcome
 from training_sandbox_operator.model.catalogue import Catalogue
-from training_sandbox_operator.model.names import Key
+from training_sandbox_operator.model.names import KIND, Key
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class Reconciler:
         applier: carries out actions.
         catalogue: returns the catalogue that holds now.
         clock: the present time.
+        metrics: told of every reconciliation.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Reconciler:
         applier: Applier,
         catalogue: Callable[[], Catalogue],
         clock: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
         self._cache = cache
         self._queue = queue
@@ -47,6 +51,7 @@ class Reconciler:
         self._applier = applier
         self._catalogue = catalogue
         self._clock = clock
+        self._metrics = metrics
 
     async def work(self) -> None:
         """Reconcile one key after the other, for ever. Any number of these may run."""
@@ -59,12 +64,17 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
+        with about(KIND, key), self._metrics.reconciliation("instance") as outcome:
+            await self._try(key, outcome)
+
+    async def _try(self, key: Key, outcome: Outcome) -> None:
         try:
             now = self._clock()
             decided = plan(self._cache.situation(key, self._catalogue()), now)
             for action in decided.actions:
                 await self._applier.apply(action)
         except ApiError as error:
+            outcome.failure = error.reason
             pause = self._queue.fail(key)
             if error.retry_after is not None:
                 pause = max(pause, timedelta(seconds=error.retry_after))
@@ -78,6 +88,7 @@ class Reconciler:
             self._deadlines.set(key, self._clock() + pause)
         except Exception:  # noqa: BLE001
             # A fault of this program must not stop the other instances.
+            outcome.failure = "Fault"
             pause = self._queue.fail(key)
             _log.exception("%s: tried again in %.1f s", key, pause.total_seconds())
             self._deadlines.set(key, self._clock() + pause)

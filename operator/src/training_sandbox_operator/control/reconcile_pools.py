@@ -17,8 +17,10 @@ from training_sandbox_operator.decisions.actions import (
     WritePoolStatus,
 )
 from training_sandbox_operator.decisions.pool_plan import plan_pool
+from training_sandbox_operator.logs import about
+from training_sandbox_operator.metrics import Metrics, Outcome
 from training_sandbox_operator.model.catalogue import Catalogue
-from training_sandbox_operator.model.names import Key
+from training_sandbox_operator.model.names import POOL_KIND, Key
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class PoolReconciler:
         applier: carries out actions.
         catalogue: returns the catalogue that holds now.
         clock: the present time.
+        metrics: told of every reconciliation.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class PoolReconciler:
         applier: Applier,
         catalogue: Callable[[], Catalogue],
         clock: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
         self._cache = cache
         self._queue = queue
@@ -54,6 +58,7 @@ class PoolReconciler:
         self._applier = applier
         self._catalogue = catalogue
         self._clock = clock
+        self._metrics = metrics
 
     async def work(self) -> None:
         """Reconcile one pool after the other, for ever. Any number of these may run."""
@@ -68,9 +73,14 @@ class PoolReconciler:
 
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
+        with about(POOL_KIND, key), self._metrics.reconciliation("pool") as outcome:
+            await self._try(key, outcome)
+
+    async def _try(self, key: Key, outcome: Outcome) -> None:
         try:
             deadline = await self._reconcile(key)
         except ApiError as error:
+            outcome.failure = error.reason
             pause = self._queue.fail(key)
             if error.retry_after is not None:
                 pause = max(pause, timedelta(seconds=error.retry_after))
@@ -85,6 +95,7 @@ class PoolReconciler:
             self._deadlines.set(key, self._clock() + pause)
         except Exception:  # noqa: BLE001
             # A fault of this program must not stop the other pools.
+            outcome.failure = "Fault"
             pause = self._queue.fail(key)
             _log.exception("pool %s: tried again in %.1f s", key, pause.total_seconds())
             self._deadlines.set(key, self._clock() + pause)

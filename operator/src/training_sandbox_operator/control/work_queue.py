@@ -1,6 +1,7 @@
 """The queue of keys that are to be reconciled."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from datetime import timedelta
@@ -32,12 +33,18 @@ class WorkQueue(Generic[KeyT]):
         # Whether each key that waits, or waits to wait, is urgent.
         self._wanted: dict[KeyT, bool] = {}
         self._waiting: set[KeyT] = set()
+        # Since when each of them is wanted, the first first.
+        self._since: dict[KeyT, float] = {}
         self._processing: set[KeyT] = set()
         self._failures: dict[KeyT, int] = {}
         self._not_empty = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def oldest_seconds(self) -> float:
+        """Return how long the key is wanted that is wanted for longest; 0 when none is."""
+        return time.monotonic() - next(iter(self._since.values())) if self._since else 0.0
 
     def add(self, key: KeyT) -> None:
         """Have the key reconciled, soon."""
@@ -60,7 +67,7 @@ class WorkQueue(Generic[KeyT]):
             if key in self._waiting:
                 break
         self._waiting.discard(key)
-        del self._wanted[key]
+        del self._wanted[key], self._since[key]
         self._processing.add(key)
         return key
 
@@ -82,6 +89,7 @@ class WorkQueue(Generic[KeyT]):
 
     def _want(self, key: KeyT, *, urgent: bool) -> None:
         self._wanted[key] = urgent
+        self._since.setdefault(key, time.monotonic())
         if key not in self._processing:
             self._enqueue(key)
 

@@ -1,0 +1,88 @@
+"""How long nobody does the operator's work when the one that leads is killed, or ended."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+from benchmarks.control_plane import Api, ControlPlane
+from benchmarks.figures import BenchmarkError, Figures
+from benchmarks.operator_measures import INSTANCES, NAMESPACE, instance, until
+
+_LEASE = f"{NAMESPACE}/hand-over"
+
+
+class Candidate:
+    """One of two operators, with a lease of the length that the chart gives it."""
+
+    def __init__(self, plane: ControlPlane, catalogue: Path, port: int) -> None:
+        self.health = f"http://127.0.0.1:{port}/healthz"
+        started = plane.run(
+            f"operator-{port}",
+            "training-sandbox-operator",
+            f"--namespace={NAMESPACE}",
+            f"--catalogue={catalogue}",
+            f"--health-port={port}",
+            f"--lease={_LEASE}",
+            "--log-level=warning",
+        )
+        self.process = psutil.Process(started.pid)
+
+    async def leads(self, http: aiohttp.ClientSession) -> bool | None:
+        """Whether it leads; None while it does not answer."""
+        try:
+            async with http.get(self.health) as answer:
+                return (await answer.json()).get("leads")
+        except (aiohttp.ClientError, OSError):
+            return None
+
+
+async def measure_hand_over(
+    api: Api,
+    plane: ControlPlane,
+    http: aiohttp.ClientSession,
+    figures: Figures,
+    *,
+    catalogue: Path,
+    ports: tuple[int, int],
+) -> None:
+    """From the signal to the leader until an instance that is created then has its pod.
+
+    No other operator may be running.
+    """
+    for name, number in (("sigkill", signal.SIGKILL), ("sigterm", signal.SIGTERM)):
+        candidates = [Candidate(plane, catalogue, port) for port in ports]
+
+        async def one_leads(candidates: list[Candidate] = candidates) -> bool:
+            answers = [await one.leads(http) for one in candidates]
+            return sorted(map(str, answers)) == ["False", "True"]
+
+        await until("one of two operators leads", one_leads)
+        leading = [one for one in candidates if await one.leads(http)]
+        begin = time.perf_counter()
+        leading[0].process.send_signal(number)
+        created = instance(f"hand-over-{name}")
+        await api.call("POST", INSTANCES, created)
+        path = f"{INSTANCES}/{created['metadata']['name']}"
+
+        async def has_pod(path: str = path) -> bool:
+            return "podName" in (await api.call("GET", path)).get("status", {})
+
+        await until("the instance has a pod", has_pod)
+        figures.set(f"handover_{name}_s", time.perf_counter() - begin)
+        await _end(candidates)
+        await api.call("DELETE", path)
+
+
+async def _end(candidates: list[Candidate]) -> None:
+    for one in candidates:
+        if one.process.is_running():
+            one.process.terminate()
+    for one in candidates:
+        try:
+            await asyncio.to_thread(one.process.wait, 30)
+        except psutil.TimeoutExpired:
+            raise BenchmarkError("an operator does not end") from None

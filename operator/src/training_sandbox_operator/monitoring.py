@@ -1,0 +1,50 @@
+"""The operator's own HTTP: /healthz, /readyz and /metrics."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from training_sandbox_operator.metrics import CONTENT_TYPE
+
+_PATIENCE_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def monitored(
+    port: int, *, state: Callable[[], dict[str, Any] | None], metrics: Callable[[], bytes]
+) -> AsyncGenerator[None]:
+    """Answer probes and Prometheus on this port.
+
+    Args:
+        port: of all addresses.
+        state: what /healthz tells; None while the process cannot do its work yet, for which
+            /readyz answers 503. /healthz answers 200 as long as the process turns its loop.
+        metrics: what /metrics answers.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response(state() or {})
+
+    async def readyz(_: web.Request) -> web.Response:
+        now = state()
+        return web.json_response(now or {}, status=200 if now is not None else 503)
+
+    async def give_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", give_metrics)
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=_PATIENCE_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port).start()
+        yield
+    finally:
+        await runner.cleanup()
