@@ -40,10 +40,12 @@ def test_a_lease_of_another_is_taken_when_it_was_not_renewed_for_its_time(
     assert candidate.observe(lease("b", "2"), 109.9).next_step(119) is Step.WAIT
 
 
-def test_a_lease_that_was_deleted_is_waited_for_as_if_it_was_held(candidate: Candidate) -> None:
-    candidate = candidate.observe(lease("b"), 0).observe(None, 5)
-    assert candidate.next_step(9.9) is Step.WAIT
-    assert candidate.next_step(10) is Step.TAKE
+def test_a_lease_that_was_deleted_is_waited_for_as_if_it_had_just_been_renewed(
+    candidate: Candidate,
+) -> None:
+    candidate = candidate.observe(lease("b"), 0).observe(None, 5).observe(None, 7)
+    assert candidate.next_step(14.9) is Step.WAIT
+    assert candidate.next_step(15) is Step.TAKE
 
 
 def test_a_leader_counts_from_when_it_asked_and_stops_before_others_may_begin(

@@ -81,8 +81,11 @@ class Candidate:
         if self.leads_until is not None and (lease is None or lease.holder != self.identity):
             # Even a lease that somebody has deleted: another process may have taken a new one.
             return replace(self, seen=lease, leads_until=-math.inf)
+        if lease is None and self.seen is not None:
+            # Deleted by somebody: its holder may have renewed it just before, unseen by us.
+            return replace(self, seen=None, held_until=now + self.terms.seconds)
         if lease is None:
-            return replace(self, seen=None)
+            return self
         if lease.holder in {"", self.identity}:
             return replace(self, seen=lease, held_until=-math.inf)
         if self.seen is not None and self.seen.version == lease.version:
