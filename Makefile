@@ -121,6 +121,7 @@ deploy: venv cluster images ## Load the images and install the operator with Hel
 	$(CLUSTER_RUN) helm upgrade --install training-sandbox charts/training-sandbox \
 	  --namespace $(NAMESPACE) --create-namespace --wait --timeout 3m \
 	  --set image.tag=$(VERSION) \
+	  --set-string podAnnotations.image-id="$$(tests/cluster/image-id training-sandbox/operator:$(VERSION))" \
 	  $(foreach environment,$(ENVIRONMENTS),--set environments.$(environment).image=training-sandbox/$(environment):$(VERSION))
 
 .PHONY: undeploy

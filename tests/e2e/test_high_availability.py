@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.support.cluster import Namespace, kubectl, wait_until
+from tests.e2e.support.cluster import Namespace, cluster_command, kubectl, wait_until
 
 SYSTEM = "training-sandbox-system"
 NAME = "training-sandbox"
@@ -42,7 +42,7 @@ def signal_leader(pod: str, name: str) -> None:
         f"kill -{name} "
         f"$(crictl inspect --output go-template --template '{{{{.info.pid}}}}' {container})"
     )
-    subprocess.run(["docker", "exec", node, "sh", "-c", script], check=True)
+    subprocess.run([cluster_command("node"), "exec", node, "sh", "-c", script], check=True)
 
 
 @pytest.fixture

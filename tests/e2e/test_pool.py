@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Solutions
 from tests.e2e.crd_cases import BadObject, manifest
 from tests.e2e.pool_cases import BAD_CLAIMS, BAD_POOLS, BadPool, pool
 from tests.e2e.support.cluster import Namespace, kubectl, wait_until
@@ -37,8 +36,8 @@ def wait_full(namespace: Namespace, ready: int) -> None:
 
 @pytest.fixture
 def warm(namespace: Namespace) -> Iterator[Namespace]:
-    """A namespace with a pool of two warm pods of AppWorld."""
-    apply(pool("warm", namespace.name, {"envType": "appworld", "replicas": 2, "slots": 2}))
+    """A namespace with a pool of two warm pods."""
+    apply(pool("warm", namespace.name, {"envType": "bfcl", "replicas": 2, "slots": 2}))
     wait_full(namespace, 2)
     yield namespace
     kubectl("delete", "tpool", "warm", "--namespace", namespace.name, "--ignore-not-found")
@@ -62,8 +61,8 @@ def test_a_claim_takes_a_warm_pod_and_the_pool_makes_another(warm: Namespace) ->
     )
 
 
-def test_a_task_is_opened_in_the_pod_that_is_taken(warm: Namespace, solutions: Solutions) -> None:
-    task = next(iter(solutions))
+def test_a_task_is_opened_in_the_pod_that_is_taken(warm: Namespace) -> None:
+    task = "multi_turn_base_0"
     warm.apply("task", **CLAIM, taskId=task)
     status = warm.wait_phase("task", "Ready", seconds=60)
     answer = json.loads(
@@ -84,7 +83,7 @@ def test_a_task_that_is_not_known_fails_the_instance(warm: Namespace) -> None:
 
 
 def test_a_claim_waits_for_a_pod_and_is_served_when_there_is_one(namespace: Namespace) -> None:
-    apply(pool("warm", namespace.name, {"envType": "appworld", "slots": 1}))
+    apply(pool("warm", namespace.name, {"envType": "bfcl", "slots": 1}))
     namespace.apply("patient", **CLAIM)
     namespace.wait_ready_condition("patient", "WaitingForPool")
     kubectl("scale", "tpool/warm", "--replicas=1", "--namespace", namespace.name)

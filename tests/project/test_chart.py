@@ -21,6 +21,15 @@ CHART = Path(__file__).resolve().parents[2] / "charts" / "training-sandbox"
 KUBERNETES = ("--kube-version", "1.36.0")
 
 
+class StrictLoader(yaml.SafeLoader):
+    """Refuses a key that comes twice: two documents that lost the line between them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key comes twice: {keys}"
+        return super().construct_mapping(node, deep)
+
+
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
 
@@ -30,7 +39,7 @@ def render(*arguments: str) -> list[dict[str, Any]]:
         "template", "release", str(CHART), "--namespace", "system", *KUBERNETES, *arguments
     )
     assert result.returncode == 0, result.stderr
-    return [document for document in yaml.safe_load_all(result.stdout) if document]
+    return [document for document in yaml.load_all(result.stdout, StrictLoader) if document]
 
 
 def only(documents: list[dict[str, Any]], kind: str, **match: str) -> dict[str, Any]:
