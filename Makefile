@@ -66,7 +66,8 @@ test-long: venv ## Run 2,000 random sequences of calls against a server
 
 .PHONY: test-e2e
 test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours)
-	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
+	$(CLUSTER_RUN) $(PYTHON) -m pytest -m "e2e and not alone" --numprocesses 2 --dist loadfile tests/e2e
+	$(CLUSTER_RUN) $(PYTHON) -m pytest -m "e2e and alone" tests/e2e
 
 .PHONY: lint
 lint: $(VENVS) ## Check format, lint, types and the direction of imports

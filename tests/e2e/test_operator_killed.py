@@ -19,6 +19,8 @@ from aiohttp import web
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl
 from tests.e2e.support.killing_proxy import KillingProxy, Trap
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def no_operator() -> Iterator[None]:
