@@ -125,6 +125,9 @@ class ControlPlane:
         return process
 
     def end(self) -> None:
+        # It would wait for watches to end; what it has stored is thrown away.
+        if "kube-apiserver" in self._processes:
+            self.stop_api_server()
         for process in reversed(self._processes.values()):
             process.terminate()
         for process in reversed(self._processes.values()):

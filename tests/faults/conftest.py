@@ -57,9 +57,7 @@ def kills(is_long: bool) -> int:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def rig(pytestconfig: pytest.Config) -> AsyncIterator[Rig]:
     report = pytestconfig.stash[_REPORT]
-    _LOGS.mkdir(parents=True, exist_ok=True)
-    for log in _LOGS.glob("*.log"):
-        log.unlink()
+    _clear_logs()
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         control_plane(machines=False, logs=_LOGS) as plane,
@@ -70,3 +68,9 @@ async def rig(pytestconfig: pytest.Config) -> AsyncIterator[Rig]:
         cluster = Cluster(plane, http)
         async with Node(cluster, Random(report.seed)).running() as node:
             yield Rig(cluster, node, zygote, report, _LOGS)
+
+
+def _clear_logs() -> None:
+    _LOGS.mkdir(parents=True, exist_ok=True)
+    for log in _LOGS.glob("*.log"):
+        log.unlink()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import struct
 import threading
@@ -23,6 +24,10 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "host"}
 # Closing such a socket sends RST, which the other side knows as "connection reset by peer".
 _RESET_WHEN_CLOSED = struct.pack("ii", 1, 0)
+
+# aiohttp takes a connection that is reset on purpose for a fault of the handler.
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.CRITICAL)
 
 
 @dataclass
@@ -138,7 +143,7 @@ class ApiProxy:
         connector = TCPConnector(limit=0, ssl=False)
         timeout = ClientTimeout(total=None)
         async with ClientSession(connector=connector, timeout=timeout) as self._session:
-            runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
+            runner = web.ServerRunner(web.Server(self._handle, logger=_log), shutdown_timeout=0.1)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.address = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,11 +23,16 @@ from aiohttp import web
 
 from tests.faults.support.cluster import MERGE, Cluster, RefusedError
 from tests.faults.support.history import Object
+from tests.support.api_proxy import Call, Fault
 from training_sandbox_operator.model.names import PORT
 
 NAME = "fake"
 # The addresses 127.99.x.y: nobody else's on this machine.
 _FIRST_ADDRESS = 256
+
+# aiohttp takes a connection that is reset on purpose for a fault of the handler.
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.CRITICAL)
 
 
 def _moment(at: datetime) -> str:
@@ -43,11 +51,11 @@ class Server:
     pod: Object
     address: str
     on_bind: Callable[[Server], Coroutine[Any, Any, None]]
+    faults: list[Fault]
     episode: str | None = None
     task_state: str = "running"
     used_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     refused: list[str] = field(default_factory=list[str])
-    binds: int = 0
 
     @property
     def uid(self) -> str:
@@ -62,9 +70,20 @@ class Server:
         return self.task_state == "terminated"
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == "/bind":
-            asked = await request.json()
-            self.binds += 1
+        body = await request.read()
+        call = Call(request.method, request.path, "", body, time.monotonic())
+        for fault in self.faults:
+            answer = await fault.before(call)
+            if answer is not None:
+                return answer
+        response = await self._answer(call)
+        for fault in self.faults:
+            await fault.after(call)
+        return response
+
+    async def _answer(self, call: Call) -> web.StreamResponse:
+        if call.path == "/bind":
+            asked = call.json()
             if asked["incarnation"] != self.incarnation:
                 return _refuse(410, "episode_lost", "another incarnation is meant")
             if self.episode not in {None, asked["instance_id"]}:
@@ -104,7 +123,7 @@ class Node:
     Attributes:
         servers: those of the pods that run, by the pod's UID.
         past: those of pods that are gone.
-        tasks_end: whether bound tasks end by themselves, after a moment.
+        faults: what happens to the calls of servers, by namespace.
     """
 
     def __init__(self, cluster: Cluster, random: Random) -> None:
@@ -116,6 +135,7 @@ class Node:
         self._runners: dict[str, web.ServerRunner] = {}
         self.servers: dict[str, Server] = {}
         self.past: dict[str, Server] = {}
+        self.faults: defaultdict[str, list[Fault]] = defaultdict(list)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Node]:
@@ -181,8 +201,8 @@ class Node:
         await asyncio.sleep(self._random.uniform(0, 0.3))
         number = next(self._addresses)
         address = f"127.99.{number // 250}.{number % 250 + 1}"
-        server = Server(pod, address, self._play)
-        runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=0.1)
+        server = Server(pod, address, self._play, self.faults[pod["metadata"]["namespace"]])
+        runner = web.ServerRunner(web.Server(server.handle, logger=_log), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, address, PORT).start()
         uid = pod["metadata"]["uid"]

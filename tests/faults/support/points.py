@@ -52,6 +52,8 @@ POINTS: dict[str, Point] = {
         call.method == "DELETE" and bool(_INSTANCE.search(call.path))
     ),
     "an event is created": lambda call: call.method == "POST" and call.path.endswith("/events"),
+    "a task is bound": lambda call: call.path == "/bind",
+    "a server is asked": lambda call: call.path == "/status",
     "pools are listed": _lists("trainingpools"),
     "instances are listed": _lists("traininginstances"),
     "pods are listed": _lists("pods"),

@@ -15,7 +15,7 @@ from tests.faults.support.node import Node
 from tests.faults.support.operators import Operator, Zygote, write_settings
 from tests.faults.support.report import Report
 from tests.faults.support.workload import Workload
-from tests.support.api_proxy import ApiProxy
+from tests.support.api_proxy import ApiProxy, Fault
 
 _QUIET_SECONDS = 1.5
 
@@ -79,7 +79,12 @@ class Trial:
         self.operators: list[Operator] = []
         self.faults = 0
         self.workload = Workload(
-            rig.cluster, rig.node, self.history, namespace, self.random, most=most
+            rig.cluster,
+            rig.node,
+            self.history,
+            namespace=namespace,
+            random=self.random,
+            most=most,
         )
 
     @property
@@ -89,6 +94,11 @@ class Trial:
     @property
     def proxy(self) -> ApiProxy:
         return self.operator.proxy
+
+    def meet(self, fault: Fault) -> None:
+        """Let a fault happen to all calls of the first operator."""
+        self.proxy.faults.append(fault)
+        self.rig.node.faults[self.namespace].append(fault)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -114,6 +124,7 @@ class Trial:
         """
         for operator in self.operators:
             operator.proxy.faults.clear()
+        self.rig.node.faults[self.namespace].clear()
         await self.workload.settle()
         await self._see_that_nothing_is_written()
         await self.conclude()

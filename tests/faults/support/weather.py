@@ -40,22 +40,36 @@ class Weather(Fault):
         return True
 
 
+class Gone(Weather):
+    """Watches are told that what they have seen last is forgotten: they are to begin anew."""
+
+    async def before(self, call: Call) -> web.StreamResponse | None:
+        if not call.is_watch or not self._meets(call):
+            return None
+        return web.json_response({"type": "ERROR", "object": error_object(410)})
+
+
 class BadAnswer(Weather):
     """The API server is not asked, and something answers with this status."""
 
-    def __init__(self, random: Random, status: int, *, retry_after: int | None = None) -> None:
-        super().__init__(random)
+    def __init__(
+        self,
+        random: Random,
+        status: int,
+        *,
+        retry_after: int | None = None,
+        share: float = 0.3,
+        matches: Matches = lambda _: True,
+    ) -> None:
+        super().__init__(random, share, matches)
         self._status = status
         self._headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
     async def before(self, call: Call) -> web.StreamResponse | None:
         if not self._meets(call):
             return None
-        return web.json_response(
-            {"kind": "Status", "code": self._status, "message": "a fault"},
-            status=self._status,
-            headers=self._headers,
-        )
+        body = error_object(self._status)
+        return web.json_response(body, status=self._status, headers=self._headers)
 
 
 class Reset(Weather):
@@ -111,3 +125,8 @@ class Wall(Fault):
         if self._matches(call):
             raise ConnectionResetError
         return None
+
+
+def error_object(status: int) -> dict[str, object]:
+    """Return what the API server tells of an error."""
+    return {"kind": "Status", "apiVersion": "v1", "code": status, "message": "a fault"}

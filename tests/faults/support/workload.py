@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
 from typing import Any
@@ -18,8 +17,8 @@ from tests.faults.support.node import Node
 
 _POOL = "warm"
 _LASTING = {"ttlSeconds": 3600, "idleTimeoutSeconds": 3600, "ttlSecondsAfterFinished": 2}
-# How late a deadline may be when everything has settled.
-_LATE = timedelta(seconds=3)
+# Of what has a shorter life than this the end is waited for.
+_SHORT = 60
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -40,9 +39,10 @@ class Workload:
         cluster: Cluster,
         node: Node,
         history: History,
+        *,
         namespace: str,
         random: Random,
-        most: int = 25,
+        most: int,
     ) -> None:
         self._cluster = cluster
         self._node = node
@@ -87,6 +87,18 @@ class Workload:
         if one is not None:
             await self._delete(one)
 
+    async def delete_pod_of(self, name: str) -> None:
+        """Delete the pod of an instance by hand, and wait until it is gone."""
+        one = await self._cluster.call("GET", f"{self.instances}/{name}")
+        self._history.by_hand.add(one["status"]["podUID"])
+        path = f"{self.pods}/{one['status']['podName']}"
+        await self._cluster.delete(path)
+
+        async def is_there() -> str | None:
+            return "it is there" if await self._cluster.get(path) else None
+
+        await until("the pod is gone", is_there)
+
     async def run(self, seconds: float, pause: float = 0.12) -> None:
         """Do something at random again and again, for so long."""
         loop = asyncio.get_running_loop()
@@ -108,6 +120,7 @@ class Workload:
             (1, self._scale),
             (1, self._change_image),
             (1, self._fail_a_server),
+            (1, self._delete_a_pod),
         ]
         weights, choices = zip(*actions, strict=True)
         with contextlib.suppress(*_NO_ANSWER, RefusedError):
@@ -187,6 +200,13 @@ class Workload:
         if pods:
             await self._node.fail(self._random.choice(pods))
 
+    async def _delete_a_pod(self) -> None:
+        pods = await self._cluster.items(self.pods)
+        if pods:
+            pod = self._random.choice(pods)
+            self._history.by_hand.add(pod["metadata"]["uid"])
+            await self._cluster.delete(f"{self.pods}/{pod['metadata']['name']}")
+
     async def _what_is_unsettled(self) -> str | None:
         try:
             await self._change_pool(replicas=4)
@@ -212,24 +232,22 @@ class Workload:
         return None
 
     def _unsettled(self, one: Object, alive: dict[str, str]) -> str | None:
+        """Return what an instance still waits for: to be collected, to be Ready, to play."""
         status, spec = one.get("status", {}), one["spec"]
-        now = datetime.now(UTC)
-        if "expiresAt" in status and now > datetime.fromisoformat(status["expiresAt"]) + _LATE:
-            return "is not collected in time"
-        if status.get("phase") in {"Finished", "Failed"}:
-            return "is about to be collected" if spec["ttlSecondsAfterFinished"] < 10 else None
-        if spec["ttlSeconds"] < 60 or spec["idleTimeoutSeconds"] < 60:
-            return "is about to be collected"
-        if status.get("phase") != "Ready":
-            return "is not Ready"
-        if alive.get(status["podUID"]) != one["metadata"]["uid"]:
-            return "is Ready without a pod"
-        server = self._node.server(status["podUID"])
-        if "taskId" in spec and (server is None or server.episode != one["metadata"]["name"]):
-            return "is Ready and does not play its task"
-        if "taskId" in spec and "endless" not in one["metadata"]["name"]:
-            return "its task is about to end"
-        return None
+        name, phase = one["metadata"]["name"], status.get("phase")
+        ends = phase in {"Finished", "Failed"} or ("taskId" in spec and "endless" not in name)
+        complaint = None
+        if ends or spec["ttlSeconds"] < _SHORT or spec["idleTimeoutSeconds"] < _SHORT:
+            complaint = "it is not collected"
+        elif phase != "Ready":
+            complaint = "it is not Ready"
+        elif alive.get(status["podUID"]) != one["metadata"]["uid"]:
+            complaint = "it is Ready without a pod"
+        elif "taskId" in spec:
+            server = self._node.server(status["podUID"])
+            plays = server is not None and server.episode == name
+            complaint = None if plays else "it is Ready and its task is not played"
+        return complaint
 
 
 def _name(one: Object) -> Object:

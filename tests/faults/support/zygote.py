@@ -1,8 +1,8 @@
 """A process that has imported the operator, and forks one whenever it is told to.
 
 An operator is so started in a few milliseconds instead of a second, as a process of its own that
-can be killed like any other. Reads a JSON object a line; writes `started PID` and `ended PID STATUS`
-(the status of waitpid). Its children end with it.
+can be killed like any other. Reads a JSON object a line; writes `started PID` and, with the status
+of waitpid, `ended PID STATUS`. Its children end with it.
 """
 
 from __future__ import annotations
