@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl
 from tests.support.api_proxy import ApiProxy, Call, Trap
 

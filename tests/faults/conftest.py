@@ -15,7 +15,7 @@ from tests.faults.support.cluster import Cluster
 from tests.faults.support.node import Node
 from tests.faults.support.operators import Zygote
 from tests.faults.support.report import RESULT, Report
-from tests.faults.support.trial import Rig
+from tests.faults.support.trial import Form, Rig
 
 _LOGS = Path("build/faults")
 _REPORT = pytest.StashKey[Report]()
@@ -42,16 +42,9 @@ def pytest_terminal_summary(
         terminalreporter.write_line(line)
 
 
-@pytest.fixture(scope="session")
-def is_long() -> bool:
-    """Whether every case takes as long as it likes: `make test-faults`."""
-    return bool(os.environ.get("FAULT_LONG"))
-
-
-@pytest.fixture(scope="session")
-def kills(is_long: bool) -> int:
-    """How often the operator is killed at random times."""
-    return int(os.environ.get("FAULT_KILLS", "200" if is_long else "20"))
+def _form() -> Form:
+    is_long = bool(os.environ.get("FAULT_LONG"))
+    return Form(is_long, kills=int(os.environ.get("FAULT_KILLS", "200" if is_long else "20")))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -67,7 +60,7 @@ async def rig(pytestconfig: pytest.Config) -> AsyncIterator[Rig]:
         await Api(plane, http).install_crds()
         cluster = Cluster(plane, http)
         async with Node(cluster, Random(report.seed)).running() as node:
-            yield Rig(cluster, node, zygote, report, _LOGS)
+            yield Rig(cluster, node, zygote, report, _LOGS, _form())
 
 
 def _clear_logs() -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Zygote:
     async def fork(
         self, arguments: list[str], environment: dict[str, str], log: Path
     ) -> tuple[int, asyncio.Future[int]]:
-        """Start an operator; returns its PID and its end, which is a status of waitpid."""
+        """Start an operator; returns its PID and its end: its exit code, or minus a signal."""
         request = {"arguments": arguments, "environment": environment, "log": str(log)}
         assert self._process.stdin is not None
         async with self._starting:
@@ -74,6 +74,42 @@ class Zygote:
                 self._ends.pop(int(pid)).set_result(int(rest[0]))
 
 
+class Command:
+    """Starts operators by their command, as processes that begin from nothing.
+
+    Args:
+        environment: variables beside those of this process.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    async def fork(
+        self, arguments: list[str], environment: dict[str, str], log: Path
+    ) -> tuple[int, asyncio.Future[int]]:
+        """Start an operator; returns its PID and its end, as a Zygote does."""
+        with log.open("ab") as target:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "training_sandbox_operator"),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=target,
+                stderr=target,
+                env={**os.environ, **self._environment, **environment},
+            )
+        end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def wait() -> None:
+            end.set_result(await process.wait())
+
+        task = asyncio.create_task(wait())
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+        return process.pid, end
+
+
 class Operator:
     """One replica: it is started again whenever it has ended.
 
@@ -83,9 +119,9 @@ class Operator:
     """
 
     def __init__(
-        self, zygote: Zygote, proxy: ApiProxy, folder: Path, name: str, *options: str
+        self, launcher: Zygote | Command, proxy: ApiProxy, folder: Path, name: str, *options: str
     ) -> None:
-        self._zygote = zygote
+        self._launcher = launcher
         self._arguments = [*options, "--health-port", str(_free_port())]
         self._log = folder / f"{name}.log"
         self._environment = {"KUBECONFIG": str(folder / f"{name}.kubeconfig")}
@@ -135,15 +171,15 @@ class Operator:
 
     async def _keep_running(self) -> None:
         while True:
-            pid, end = await self._zygote.fork(self._arguments, self._environment, self._log)
+            pid, end = await self._launcher.fork(self._arguments, self._environment, self._log)
             self._pid = pid
             self._up.set()
-            status = await asyncio.shield(end)
+            code = await asyncio.shield(end)
             if self._pid == pid:
                 self._pid = None
                 self._up.clear()
-            if os.WIFEXITED(status):
-                self.exits.append(os.WEXITSTATUS(status))
+            if code >= 0:
+                self.exits.append(code)
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
 
 

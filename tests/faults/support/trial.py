@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -12,7 +14,7 @@ from random import Random
 from tests.faults.support.cluster import GROUP, Cluster
 from tests.faults.support.history import INSTANCES, PODS, POOLS, History, Seen
 from tests.faults.support.node import Node
-from tests.faults.support.operators import Operator, Zygote, write_settings
+from tests.faults.support.operators import Command, Operator, Zygote, write_settings
 from tests.faults.support.report import Report
 from tests.faults.support.workload import Workload
 from tests.support.api_proxy import ApiProxy, Fault
@@ -20,21 +22,41 @@ from tests.support.api_proxy import ApiProxy, Fault
 _QUIET_SECONDS = 1.5
 
 
+@dataclass(frozen=True)
+class Form:
+    """How thorough the cases are: the long form is for `make test-faults`.
+
+    Attributes:
+        kills: how often the operator is killed at random times.
+    """
+
+    is_long: bool
+    kills: int
+
+    def rounds(self, *, short: int, long: int) -> int:
+        return long if self.is_long else short
+
+
+@dataclass(frozen=True)
 class Rig:
     """What all cases share."""
 
-    def __init__(
-        self, cluster: Cluster, node: Node, zygote: Zygote, report: Report, folder: Path
-    ) -> None:
-        self.cluster = cluster
-        self.node = node
-        self.zygote = zygote
-        self.report = report
-        self.folder = folder
+    cluster: Cluster
+    node: Node
+    zygote: Zygote
+    report: Report
+    folder: Path
+    form: Form
 
     @asynccontextmanager
     async def trial(
-        self, case: str, *, operators: int = 1, options: tuple[str, ...] = (), most: int = 20
+        self,
+        case: str,
+        *,
+        operators: int = 1,
+        options: tuple[str, ...] = (),
+        most: int = 20,
+        launcher: Zygote | Command | None = None,
     ) -> AsyncIterator[Trial]:
         """A case that has begun: its operators run. Ends it at once; see ``Trial.finish``."""
         name = case.replace(" ", "-").lower()
@@ -47,7 +69,7 @@ class Rig:
                 label = f"{name}-{number}"
                 catalogue = write_settings(self.folder, label, proxy, self.cluster.plane.token)
                 operator = Operator(
-                    self.zygote,
+                    launcher or self.zygote,
                     proxy,
                     self.folder,
                     label,
@@ -99,6 +121,23 @@ class Trial:
         """Let a fault happen to all calls of the first operator."""
         self.proxy.faults.append(fault)
         self.rig.node.faults[self.namespace].append(fault)
+
+    def forget(self, fault: Fault) -> None:
+        """Let it happen no more."""
+        self.proxy.faults.remove(fault)
+        self.rig.node.faults[self.namespace].remove(fault)
+
+    @asynccontextmanager
+    async def users(self, pause: float = 0.12) -> AsyncIterator[None]:
+        """Have the users do things at random in the meantime."""
+        acting = asyncio.create_task(self.workload.run(math.inf, pause))
+        try:
+            yield
+        finally:
+            acting.cancel()
+            await asyncio.wait([acting])
+        if not acting.cancelled():
+            acting.result()
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:

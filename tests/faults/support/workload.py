@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 from random import Random
 from typing import Any
@@ -130,9 +130,13 @@ class Workload:
             if len(listed) > self._most:
                 await self._delete(self._random.choice(listed))
 
-    async def settle(self) -> None:
-        """Wait until everything is as it should be, and stays so."""
-        await until("all has settled", self._what_is_unsettled)
+    async def settle(self, but: Collection[str] = ()) -> None:
+        """Wait until everything, but for some instances, is as it should be, and stays so."""
+
+        async def what_is_unsettled() -> str | None:
+            return await self._what_is_unsettled(but)
+
+        await until("all has settled", what_is_unsettled)
 
     async def end(self) -> None:
         """Delete everything, and wait until it is gone."""
@@ -207,7 +211,7 @@ class Workload:
             self._history.by_hand.add(pod["metadata"]["uid"])
             await self._cluster.delete(f"{self.pods}/{pod['metadata']['name']}")
 
-    async def _what_is_unsettled(self) -> str | None:
+    async def _what_is_unsettled(self, but: Collection[str]) -> str | None:
         try:
             await self._change_pool(replicas=4)
             pools = await self._cluster.items(self.pools)
@@ -221,9 +225,9 @@ class Workload:
             if "deletionTimestamp" not in pod["metadata"]
         }
         for one in instances:
-            complaint = self._unsettled(one, alive)
-            if complaint is not None:
-                return f"{one['metadata']['name']}: {complaint}: {one}"
+            name, complaint = one["metadata"]["name"], self._unsettled(one, alive)
+            if complaint is not None and name not in but:
+                return f"{name}: {complaint}: {one}"
         for pool in pools:
             warm = [owner for owner in alive.values() if owner == pool["metadata"]["uid"]]
             status = pool.get("status", {})

@@ -1,8 +1,8 @@
 """A process that has imported the operator, and forks one whenever it is told to.
 
 An operator is so started in a few milliseconds instead of a second, as a process of its own that
-can be killed like any other. Reads a JSON object a line; writes `started PID` and, with the status
-of waitpid, `ended PID STATUS`. Its children end with it.
+can be killed like any other. Reads a JSON object a line; writes `started PID` and `ended PID CODE`,
+where the code is minus the signal that has ended it. Its children end with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def serve() -> None:
                 if not pid:
                     return
                 children.discard(pid)
-                os.write(1, f"ended {pid} {status}\n".encode())
+                code = os.waitstatus_to_exitcode(status)
+                os.write(1, f"ended {pid} {code}\n".encode())
 
     signal.signal(signal.SIGCHLD, reap)
     for line in sys.stdin:

@@ -7,19 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.faults.support.case import case
 from tests.faults.support.cluster import MERGE, RefusedError, until
 from tests.faults.support.trial import Rig, Trial
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-
-async def test_things_are_deleted_and_edited(rig: Rig) -> None:
-    """All at once, each in a namespace with an operator of its own."""
-    async with asyncio.TaskGroup() as cases:
-        for case in (delete_pods, delete_namespace, edit_status, edit_spec):
-            cases.create_task(case(rig))
-
-
+@case("pods deleted by hand")
 async def delete_pods(rig: Rig) -> None:
     async with rig.trial("pods deleted by hand") as trial:
         users = trial.workload
@@ -40,24 +33,23 @@ async def delete_pods(rig: Rig) -> None:
         await trial.conclude()
 
 
+@case("namespace deleted")
 async def delete_namespace(rig: Rig) -> None:
     """It goes, and the operator goes on serving the other one."""
     other = "namespace-kept"
     await rig.cluster.call("POST", "api/v1/namespaces", {"metadata": {"name": other}})
-    case = "namespace deleted"
-    names = ("--namespace", case.replace(" ", "-"), "--namespace", other)
-    async with rig.trial(case, options=names) as trial:
-        users = asyncio.create_task(trial.workload.run(3600))
-        await asyncio.sleep(2)
-        path = f"api/v1/namespaces/{trial.namespace}"
-        await rig.cluster.delete(path)
-        trial.faults = 1
+    names = ("--namespace", "namespace-deleted", "--namespace", other)
+    async with rig.trial("namespace deleted", options=names) as trial:
+        async with trial.users():
+            await asyncio.sleep(2)
+            path = f"api/v1/namespaces/{trial.namespace}"
+            await rig.cluster.delete(path)
+            trial.faults = 1
 
-        async def is_there() -> str | None:
-            return "it is there" if await rig.cluster.get(path) else None
+            async def is_there() -> str | None:
+                return "it is there" if await rig.cluster.get(path) else None
 
-        await until("the namespace is gone", is_there)
-        users.cancel()
+            await until("the namespace is gone", is_there)
         trial.history.by_hand.update(seen.uid for seen in trial.history.seen)
         await trial.conclude()
         assert trial.operator.exits == []
@@ -84,6 +76,7 @@ async def serves(trial: Trial, namespace: str) -> None:
     await cluster.delete(f"{path}/witness")
 
 
+@case("status edited by hand")
 async def edit_status(rig: Rig) -> None:
     """What the operator can see of the pod is put right; what it was told of another is not."""
     async with rig.trial("status edited by hand") as trial:
@@ -110,6 +103,7 @@ async def edit_status(rig: Rig) -> None:
         await trial.finish()
 
 
+@case("spec edited by hand")
 async def edit_spec(rig: Rig) -> None:
     """What may not change is refused; a life that is made shorter or longer is heeded."""
     async with rig.trial("spec edited by hand") as trial:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-import pytest
-
+from tests.faults.support.case import case
 from tests.faults.support.cluster import until
 from tests.faults.support.operators import Operator
 from tests.faults.support.trial import Rig, Trial
 from tests.faults.support.weather import Wall
 from tests.support.api_proxy import Call
-
-pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LEASE_SECONDS = 3
 
@@ -59,45 +57,45 @@ async def until_leads(trial: Trial, operator: Operator | None = None) -> Operato
     return leads
 
 
-async def hand_over(rig: Rig, case: str, rounds: int, *, paused: bool) -> None:
-    """Cut the leader off, again and again, and let it come back once another one leads."""
-    async with rig.trial(
-        case,
-        operators=2,
-        options=(
-            "--namespace",
-            case.replace(" ", "-"),
-            "--lease",
-            f"{case.replace(' ', '-')}/leader",
-            "--lease-seconds",
-            str(LEASE_SECONDS),
-        ),
-        most=12,
-    ) as trial:
-        users = asyncio.create_task(trial.workload.run(3600, pause=0.3))
-        for _ in range(rounds):
-            former = await until_leads(trial)
-            (other,) = [one for one in trial.operators if one is not former]
-            if paused:
-                former.pause()
-            else:
-                former.proxy.faults.append(Wall())
-                former.proxy.cut_streams()
-            await until_leads(trial, other)
-            await asyncio.sleep(trial.random.uniform(0, 1))
-            if paused:
-                former.resume()
-            former.proxy.faults.clear()
-            trial.faults += 1
-            # It finds out, ends, and stands again.
-            await asyncio.sleep(trial.random.uniform(1, 2))
-        users.cancel()
+async def hand_over(
+    rig: Rig,
+    name: str,
+    *,
+    cut_off: Callable[[Operator], None],
+    let_back: Callable[[Operator], None],
+) -> None:
+    """Cut the leader off, again and again, and let it back once another one leads."""
+    namespace = name.replace(" ", "-")
+    lease = ("--lease", f"{namespace}/leader", "--lease-seconds", str(LEASE_SECONDS))
+    options = ("--namespace", namespace, *lease)
+    async with rig.trial(name, operators=2, options=options, most=12) as trial:
+        async with trial.users(pause=0.3):
+            for _ in range(rig.form.rounds(short=2, long=20)):
+                former = await until_leads(trial)
+                (other,) = [one for one in trial.operators if one is not former]
+                cut_off(former)
+                await until_leads(trial, other)
+                await asyncio.sleep(trial.random.uniform(0, 1))
+                let_back(former)
+                trial.faults += 1
+                # It finds out, ends, and stands again.
+                await asyncio.sleep(trial.random.uniform(1, 2))
         await trial.finish()
         assert strangers_writes(trial) == []
 
 
-async def test_a_leader_that_was_paused_or_cut_off_does_no_harm(rig: Rig, is_long: bool) -> None:
-    rounds = 20 if is_long else 2
-    async with asyncio.TaskGroup() as cases:
-        cases.create_task(hand_over(rig, "leader paused", rounds, paused=True))
-        cases.create_task(hand_over(rig, "leader cut off", rounds, paused=False))
+@case("leader paused")
+async def leader_paused(rig: Rig) -> None:
+    await hand_over(rig, "leader paused", cut_off=Operator.pause, let_back=Operator.resume)
+
+
+@case("leader cut off")
+async def leader_cut_off(rig: Rig) -> None:
+    def cut_off(leader: Operator) -> None:
+        leader.proxy.faults.append(Wall())
+        leader.proxy.cut_streams()
+
+    def let_back(leader: Operator) -> None:
+        leader.proxy.faults.clear()
+
+    await hand_over(rig, "leader cut off", cut_off=cut_off, let_back=let_back)
