@@ -11,6 +11,8 @@ from tests.faults.support.trial import Rig, Trial
 from tests.faults.support.weather import BadAnswer, BlackHole, LostAnswer, Reset, Weather
 from tests.support.api_proxy import Call
 
+LEAST_FAULTS = 5
+
 
 @case("answers 429")
 async def answers_429(rig: Rig) -> None:
@@ -46,7 +48,7 @@ async def answers_lost(rig: Rig) -> None:
 async def black_hole(rig: Rig) -> None:
     """Each of these calls holds up what waits for it until the operator gives up on it."""
     async with rig.trial("black hole", most=12) as trial:
-        await work_in(trial, BlackHole(trial.random, 0.03))
+        await work_in(trial, BlackHole(trial.random, 0.06))
 
 
 @case("retry after")
@@ -73,8 +75,11 @@ async def retry_after(rig: Rig) -> None:
 
 
 async def work_in(trial: Trial, weather: Weather) -> None:
+    """Have the users act while it lasts, and for as long as little has come of it."""
     trial.meet(weather)
     await trial.workload.run(trial.rig.form.rounds(short=6, long=60), pause=0.4)
+    while len(weather.met) < LEAST_FAULTS:
+        await trial.workload.run(1, pause=0.4)
     trial.faults = len(weather.met)
     await trial.finish()
 
