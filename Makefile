@@ -46,7 +46,7 @@ demo: deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
-test: test-fast test-hostile test-e2e ## Run every test, e2e on the real cluster included
+test: test-fast test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
 test-fast: $(VENVS) ## Run the tests that need no cluster
@@ -59,6 +59,16 @@ test-fast: $(VENVS) ## Run the tests that need no cluster
 .PHONY: test-hostile
 test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without
 	$(PYTHON) -m pytest --numprocesses auto -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
+
+# FAULT_KILLS=… times at random; FAULT_SEED=… as a run before has printed it.
+TEST_FAULTS := $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" --timeout=3000 tests/faults
+.PHONY: test-faults
+test-faults: venv ## Kill the operator 200 times, stop the API server …, and see that no harm is done
+	FAULT_LONG=1 $(TEST_FAULTS)
+
+.PHONY: test-faults-short
+test-faults-short: venv ## The short form of test-faults
+	$(TEST_FAULTS)
 
 .PHONY: test-long
 test-long: venv ## Run 2,000 random sequences of calls against a server

@@ -107,6 +107,22 @@ async def test_a_request_that_fails_is_tried_again_after_a_pause(
     assert cluster.of_kind("pods")
 
 
+async def test_a_pause_that_the_api_server_asks_for_is_not_cut_short(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.instance()
+    cluster.fail("POST", "/pods", 429, retry_after=5)
+    await loop.settle()
+    cluster.change("traininginstances", "demo", lambda one: one["spec"].update(ttlSeconds=1000))
+    await loop.settle()
+    clock.advance(4.9)
+    await loop.work()
+    assert not cluster.of_kind("pods")
+    clock.advance(0.1)
+    await loop.work()
+    assert cluster.of_kind("pods")
+
+
 async def test_a_pod_over_quota_is_told_and_made_when_there_is_room(
     loop: Loop, cluster: FakeCluster, clock: Clock
 ) -> None:

@@ -22,6 +22,7 @@ from training_sandbox_operator import __version__
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
+from training_sandbox_operator.control.clock import ClusterClock
 from training_sandbox_operator.control.controller import Controller
 from training_sandbox_operator.control.election import Election, Leadership, new_identity
 from training_sandbox_operator.metrics import Metrics
@@ -82,9 +83,13 @@ async def serve(settings: Settings) -> None:
     _heed_signals(stopping)
     metrics = Metrics(__version__)
     leadership = Leadership(is_contested=settings.lease is not None)
+    clock = ClusterClock()
     async with (
         KubernetesApi(
-            login, may_write_for=leadership.seconds_left, on_call=metrics.count_call
+            login,
+            may_write_for=leadership.seconds_left,
+            on_call=metrics.count_call,
+            on_date=clock.observe,
         ) as api,
         aiohttp.ClientSession() as session,
     ):
@@ -94,6 +99,7 @@ async def serve(settings: Settings) -> None:
             catalogue=catalogue,
             namespaces=settings.namespaces,
             workers=settings.workers,
+            clock=clock.now,
             metrics=metrics,
         )
         work = _Work(controller, settings, stopping, leadership, metrics)

@@ -47,6 +47,8 @@ _LEASES = "apis/coordination.k8s.io/v1/namespaces"
 JsonDict = dict[str, Any]
 OnCall = Callable[[str, str, int, float], None]
 """Told of each request: method, path, HTTP status (0: no answer), seconds."""
+OnDate = Callable[[str, float], None]
+"""Told of each answer: the API server's Date header, how many seconds the answer took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class KubernetesApi:
         may_write_for: returns for how many seconds from now this process may write: it is asked
             right before a write is sent, which is given up then. Leases are exempt.
         on_call: told of each request.
+        on_date: told of each answer.
     """
 
     def __init__(
@@ -80,10 +83,12 @@ class KubernetesApi:
         *,
         may_write_for: Callable[[], float] = lambda: math.inf,
         on_call: OnCall | None = None,
+        on_date: OnDate | None = None,
     ) -> None:
         self._login = login
         self._may_write_for = may_write_for
         self._on_call = on_call
+        self._on_date = on_date
         self._writes = 0
         self._nothing_is_written = asyncio.Event()
         self._nothing_is_written.set()
@@ -298,6 +303,9 @@ class KubernetesApi:
             async with self._session.request(
                 method, path, params=query, data=data, headers=headers, timeout=timeout
             ) as response:
+                if self._on_date is not None:
+                    date = response.headers.get("Date", "")
+                    self._on_date(date, time.perf_counter() - begin)
                 text = await response.text()
                 status = response.status
                 return status, text, response.headers.get("Retry-After")
