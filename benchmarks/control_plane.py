@@ -28,8 +28,6 @@ from benchmarks.figures import BenchmarkError
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOGS = Path("build/bench/control-plane")
 _READY_SECONDS = 120
-# No machine has them: https://datatracker.ietf.org/doc/html/rfc2544
-_POD_ADDRESSES = "198.18.0.0/15"
 _CONTROLLERS = "garbage-collector-controller,namespace-controller"
 _LIMITS = ("--kube-api-qps=2000", "--kube-api-burst=4000", "--leader-elect=false")
 
@@ -89,7 +87,6 @@ class ControlPlane:
             f"--config={_REPOSITORY / 'benchmarks/fake_machines.yaml'}",
             "--manage-all-nodes",
             "--v=WARN",
-            f"--cidr={_POD_ADDRESSES}",
             "--node-lease-duration-seconds=0",
         )
 

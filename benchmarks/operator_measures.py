@@ -39,8 +39,11 @@ class Watched:
             name = one["metadata"].get("name", "")
             if event["type"] == "DELETED":
                 self.gone_at.setdefault(name, now)
+            elif event["type"] == "ERROR":
+                raise BenchmarkError(f"the watch of instances ended: {one}")
             elif one.get("status", {}).get("phase") == "Ready":
                 self.ready_at.setdefault(name, now)
+        raise BenchmarkError("the watch of instances ended")
 
 
 class Operator:
@@ -96,12 +99,10 @@ async def until(what: str, probe: Any) -> None:
 async def watched(api: Api) -> AsyncGenerator[Watched]:
     seen = Watched()
     listed = await api.call("GET", f"{INSTANCES}?limit=1")
-    following = asyncio.create_task(seen.follow(api, listed["metadata"]["resourceVersion"]))
-    try:
+    async with asyncio.TaskGroup() as tasks:  # a watch that ends is the end of the measurement
+        following = tasks.create_task(seen.follow(api, listed["metadata"]["resourceVersion"]))
         yield seen
-    finally:
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 def instance(name: str, **spec: Any) -> dict[str, Any]:
@@ -230,16 +231,14 @@ async def measure_ready_lag(api: Api, figures: Figures, *, rate: float, seconds:
                 ready_at.setdefault(owner, time.perf_counter())
 
     listed = await api.call("GET", f"{PODS}?limit=1")
-    following = asyncio.create_task(follow(listed["metadata"]["resourceVersion"]))
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(follow(listed["metadata"]["resourceVersion"]))
         manifests = [instance(f"cold-{number}") for number in range(int(rate * seconds))]
         async with watched(api) as seen:
             await create_at(api, rate, manifests)
             names = [one["metadata"]["name"] for one in manifests]
             await until_ready(seen, names)
-    finally:
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
     samples = [1000 * (seen.ready_at[name] - ready_at[name]) for name in names]
     figures.set("ready_lag_ms_p50", figures.observe("ready_lag_ms", samples))
     figures.set("ready_lag_ms_p99", percentile(samples, 0.99))
