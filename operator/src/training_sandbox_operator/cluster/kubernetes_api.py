@@ -22,6 +22,7 @@ from training_sandbox_operator.cluster.errors import (
     UnavailableError,
     error_of,
 )
+from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
 from training_sandbox_operator.model.lease import Lease
 from training_sandbox_operator.model.names import (
     GROUP,
@@ -225,6 +226,41 @@ class KubernetesApi:
     def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
         return self._list(_pods(namespace), {"labelSelector": POD_SELECTOR})
+
+    def watch_instances(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to instances after a version, for a minute."""
+        return self._watch(_instances(namespace), {}, since)
+
+    def watch_pools(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to pools after a version, for a minute."""
+        return self._watch(_pools(namespace), {}, since)
+
+    def watch_pods(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to an operator's pods after a version, for a minute."""
+        return self._watch(_pods(namespace), {"labelSelector": POD_SELECTOR}, since)
+
+    async def _watch(
+        self, path: str, query: Mapping[str, str], since: int
+    ) -> AsyncIterator[Change]:
+        parameters = {**query, **watch_query(since)}
+        seconds = float(parameters["timeoutSeconds"])
+        timeout = aiohttp.ClientTimeout(total=seconds + _CONNECT_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            async with self._session.get(
+                path, params=parameters, headers=self._authorization, timeout=timeout
+            ) as response:
+                if response.status >= _BAD_REQUEST:
+                    text = await response.text()
+                    if response.status == _UNAUTHORIZED:
+                        self._authorization = self._login().as_http_headers()
+                    retry_after = response.headers.get("Retry-After")
+                    raise error_of(
+                        response.status, _decode(text), text=text, retry_after=retry_after
+                    )
+                async for change in changes(response.content):
+                    yield change
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(0, "Unreachable", f"watch {path}: {error!r}") from error
 
     async def _list(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
         position = ""
