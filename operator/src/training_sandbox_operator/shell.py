@@ -1,7 +1,7 @@
 """The process: kopf logs in; the controller does the rest, once this process leads.
 
 Of kopf only its ways to log in are used. Its handlers of events cost three fifths of the operator's
-processor time while pods are made and claimed, and list everything a second time at start; those that
+processor time while pods are made and claimed, and list everything once more at start; those that
 keep state write annotations and finalizers on every object, and its peering is not leader election.
 Ownership and the garbage collector end what is to end with an object: a finalizer would keep a
 namespace from going while the operator is away.
