@@ -28,8 +28,6 @@ from benchmarks.figures import BenchmarkError
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOGS = Path("build/bench/control-plane")
 _READY_SECONDS = 120
-# No machine has them: https://datatracker.ietf.org/doc/html/rfc2544
-_POD_ADDRESSES = "198.18.0.0/15"
 _CONTROLLERS = "garbage-collector-controller,namespace-controller"
 _LIMITS = ("--kube-api-qps=2000", "--kube-api-burst=4000", "--leader-elect=false")
 
@@ -105,7 +103,6 @@ class ControlPlane:
             f"--config={_REPOSITORY / 'benchmarks/fake_machines.yaml'}",
             "--manage-all-nodes",
             "--v=WARN",
-            f"--cidr={_POD_ADDRESSES}",
             "--node-lease-duration-seconds=0",
         )
 
@@ -274,16 +271,21 @@ class Api:
             raise BenchmarkError(f"{method} {path}: {answer.status}: {await answer.text()}")
 
     async def watch(self, path: str, since: str) -> AsyncGenerator[dict[str, Any]]:
-        """Yield events for ever."""
-        query = f"watch=1&resourceVersion={since}&timeoutSeconds=3600"
-        async with self._http.get(
-            f"{self._url}/{path}?{query}",
-            headers=self._headers,
-            ssl=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as answer:
-            async for line in _lines(answer.content):
-                yield json.loads(line)
+        """Yield events for ever; the API server ends the watches of those it is too busy for."""
+        while True:
+            query = f"watch=1&resourceVersion={since}&timeoutSeconds=3600"
+            async with self._http.get(
+                f"{self._url}/{path}?{query}",
+                headers=self._headers,
+                ssl=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as answer:
+                async for line in _lines(answer.content):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise BenchmarkError(f"{path} cannot be watched: {event['object']}")
+                    since = event["object"]["metadata"]["resourceVersion"]
+                    yield event
 
     async def install_crds(self) -> None:
         for path in sorted((_REPOSITORY / "crds").glob("*.yaml")):

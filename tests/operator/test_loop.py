@@ -386,3 +386,18 @@ async def test_a_question_that_is_not_answered_does_not_hold_up_the_end(
         await running
     assert not loop.controller._asker._under_way
     assert cluster.of_kind("traininginstances")
+
+
+async def test_much_that_is_as_it_should_be_does_not_hold_up_everything_else(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    for number in range(20):
+        cluster.instance(f"demo-{number}")
+    await loop.settle()
+    loop.controller._plan_anew()
+    working = asyncio.create_task(loop.controller._reconciler.work())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    left = len(loop.controller._queue)
+    working.cancel()
+    assert 0 < left < 20

@@ -1,5 +1,6 @@
 """The reconciliation of one key: see what is, decide, do it."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -63,6 +64,9 @@ class Reconciler:
                 await self.reconcile(key)
             finally:
                 self._queue.done(key)
+            # A plan that has nothing to do waits for nothing: thousands of them must not hold up
+            # the watches, the probes and the lease.
+            await asyncio.sleep(0)
 
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
