@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except LeaseLostError as error:
         return _complain(str(error), _EX_TEMPFAIL)
-    except (ApiError, kopf.LoginError, OSError) as error:
+    except (ApiError, shell.WatchError, kopf.LoginError, OSError) as error:
         return _complain(str(error), _EX_UNAVAILABLE)
     except KeyboardInterrupt:
         return 0

@@ -261,14 +261,6 @@ class KubernetesApi:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
         return self._list(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
 
-    def watch_instances(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
-        """Yield what happens to instances after a version, for a minute."""
-        return self._watch(paths.instances(namespace), {}, since)
-
-    def watch_pools(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
-        """Yield what happens to pools after a version, for a minute."""
-        return self._watch(paths.pools(namespace), {}, since)
-
     def watch_pods(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
         """Yield what happens to an operator's pods after a version, for a minute."""
         return self._watch(paths.pods(namespace), {"labelSelector": POD_SELECTOR}, since)

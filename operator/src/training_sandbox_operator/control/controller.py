@@ -113,7 +113,7 @@ class Controller:
         )
 
     def observe_instance(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         instance = TrainingInstance.from_api(raw)
         if kind == _DELETED:
             self._journeys.forget(instance.uid)
@@ -124,7 +124,7 @@ class Controller:
             self._cache.store_instance(instance)
 
     def observe_pool(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pool = TrainingPool.from_api(raw)
         if kind == _DELETED:
             self._cache.pools.bury_pool(pool.key, pool.uid)
@@ -132,12 +132,16 @@ class Controller:
             self._cache.pools.store_pool(pool)
 
     def observe_pod(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pod = Pod.from_api(raw)
         if kind == _DELETED:
             self._cache.bury_pod(pod.key, pod.uid)
         else:
             self._cache.store_pod(pod)
+
+    def compare_soon(self) -> None:
+        """Take in that a watch has begun anew, and does not tell what went meanwhile."""
+        self._feeds.compare_soon()
 
     def _sources(self, api: KubernetesApi) -> tuple[Source, ...]:
         """Return the kinds of objects.
@@ -150,7 +154,7 @@ class Controller:
             Source(
                 "pools",
                 api.list_pools,
-                api.watch_pools,
+                None,
                 self.observe_pool,
                 lambda: cache.pools.pools,
                 cache.pools.remove_pool,
@@ -158,7 +162,7 @@ class Controller:
             Source(
                 "instances",
                 api.list_instances,
-                api.watch_instances,
+                None,
                 self.observe_instance,
                 lambda: cache.instances,
                 cache.remove_instance,
