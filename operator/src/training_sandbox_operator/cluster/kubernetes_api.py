@@ -22,6 +22,7 @@ from training_sandbox_operator.cluster.errors import (
     UnavailableError,
     error_of,
 )
+from training_sandbox_operator.cluster.fenced_body import FencedBody
 from training_sandbox_operator.model.lease import Lease
 from training_sandbox_operator.model.names import (
     GROUP,
@@ -72,7 +73,8 @@ class KubernetesApi:
         login: returns fresh credentials; called again when the server refuses the old ones, as it
             does after the kubelet has rotated the service account's token.
         may_write_for: returns for how many seconds from now this process may write: it is asked
-            right before a write is sent, which is given up then. Leases are exempt.
+            before a write, which is given up then, and once more as its bytes go out. Leases are
+            exempt.
         on_call: told of each request.
         on_date: told of each answer.
     """
@@ -278,7 +280,8 @@ class KubernetesApi:
         self._writes += 1
         self._nothing_is_written.clear()
         try:
-            return await self._send(method, path, query, data, kind, seconds=seconds)
+            body = FencedBody(data or b"", self.may_write)
+            return await self._send(method, path, query, body, kind, seconds=seconds)
         finally:
             self._writes -= 1
             if not self._writes:
@@ -289,7 +292,7 @@ class KubernetesApi:
         method: str,
         path: str,
         query: Mapping[str, str],
-        data: bytes | None,
+        data: bytes | FencedBody | None,
         kind: str,
         *,
         seconds: float = _TIMEOUT_SECONDS,
