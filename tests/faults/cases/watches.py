@@ -11,7 +11,7 @@ from tests.faults.support.trial import Rig, Trial
 from tests.faults.support.weather import Gone, Wall, error_object
 
 
-@case("watches miss deletions")
+@case("watches miss deletions", is_slow=True)
 async def watches_miss_deletions(rig: Rig) -> None:
     """Things are deleted while nothing is watched, and the watches begin anew after that.
 

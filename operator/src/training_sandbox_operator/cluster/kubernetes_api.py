@@ -25,6 +25,7 @@ from training_sandbox_operator.cluster.errors import (
     UnavailableError,
     error_of,
 )
+from training_sandbox_operator.cluster.fenced_body import FencedBody
 from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
 from training_sandbox_operator.model.lease import Lease
 from training_sandbox_operator.model.names import POD_SELECTOR, Key
@@ -78,7 +79,8 @@ class KubernetesApi:
         login: returns fresh credentials; called again when the server refuses the old ones, as it
             does after the kubelet has rotated the service account's token.
         may_write_for: returns for how many seconds from now this process may write: it is asked
-            right before a write is sent, which is given up then. Leases are exempt.
+            before a write, which is given up then, and once more as its bytes go out. Leases are
+            exempt.
         on_call: told of each request.
         on_date: told of each answer.
     """
@@ -340,14 +342,15 @@ class KubernetesApi:
             self._writes += 1
             self._nothing_is_written.clear()
             try:
-                return await self._send(call, seconds)
+                fenced = FencedBody(call.data or b"", self.may_write)
+                return await self._send(call, seconds, fenced)
             finally:
                 self._writes -= 1
                 if not self._writes:
                     self._nothing_is_written.set()
 
     async def _send(
-        self, call: _Call, seconds: float = _TIMEOUT_SECONDS
+        self, call: _Call, seconds: float = _TIMEOUT_SECONDS, fenced: FencedBody | None = None
     ) -> tuple[int, str, str | None]:
         headers = {**self._authorization, "Content-Type": call.content_type}
         timeout = aiohttp.ClientTimeout(
@@ -359,7 +362,7 @@ class KubernetesApi:
                 call.method,
                 call.path,
                 params=call.query,
-                data=call.data,
+                data=call.data if fenced is None else fenced,
                 headers=headers,
                 timeout=timeout,
             ) as response:
