@@ -116,6 +116,15 @@ def test_forks_fork(server, parent):
     assert server.observe(ids([grandchild])[0], "add 1") == "6"
 
 
+def test_a_parent_and_its_branches_fork_at_the_same_time(server, parent, in_background):
+    family = [parent, *ids(fork(server, parent, n=3))]
+    for episode in family:
+        server.act(episode, "in-fork sleep 0.2")
+    forks = [in_background(fork, server, episode, n=2) for episode in family]
+    grandchildren = [it for call in forks for it in ids(call.result())]
+    assert {server.observe(it, "add 1") for it in (*family, *grandchildren)} == {"5"}
+
+
 @pytest.mark.parametrize("end", ["release", "done", "die 0", "crash"])
 def test_branches_outlive_their_parent(server, parent, end):
     branches = ids(fork(server, parent))
