@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -116,12 +116,19 @@ class _Family:
 
     Attributes:
         listener: Where all of them ask.
+        refusals: How often each process was refused.
         branchings: By the process that may fork: each forks by itself, several at once.
     """
 
     listener: int
-    refusals: int = 0
+    refusals: Counter[int] = field(default_factory=Counter[int])
     branchings: dict[int, _Branching] = field(default_factory=dict)
+
+    def forget(self, pid: int) -> None:
+        self.refusals.pop(pid, None)
+        branching = self.branchings.pop(pid, None)
+        if branching is not None:
+            branching.close()
 
     def close_branchings(self) -> None:
         for branching in self.branchings.values():
@@ -215,9 +222,8 @@ class ForkGate:
             return
         os.close(branch.handle)
         family = self._family_of.pop(pid, None)
-        branching = family and family.branchings.pop(pid, None)
-        if branching is not None:
-            branching.close()
+        if family is not None:
+            family.forget(pid)
         self._report({"kind": "exited", "process": branch.number, "code": code})
 
     def permit(self, parent: int, numbers: Sequence[int], channels: Sequence[int]) -> bool:
@@ -308,8 +314,9 @@ class ForkGate:
         return None if branching is None else branching.waiting
 
     def _refuse(self, family: _Family, notification: Notification) -> None:
+        pid = process.of_thread(notification.pid)
         deny(family.listener, notification.id, errno.EPERM)
-        family.refusals += 1
-        if family.refusals >= MAX_REFUSALS:
+        family.refusals[pid] += 1
+        if family.refusals[pid] >= MAX_REFUSALS:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(notification.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
