@@ -1,11 +1,16 @@
-"""What every request passes before it is routed: its path, its size, the incarnation's name."""
+"""What every request passes before it is routed: its path, token, size, and incarnation's name."""
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from training_sandbox_server.bearer_tokens import Doorkeeper
 from training_sandbox_server.error_answers import ErrorAnswers
-from training_sandbox_server.errors import PayloadTooLargeError, another_incarnation
+from training_sandbox_server.errors import (
+    PayloadTooLargeError,
+    SandboxError,
+    another_incarnation,
+)
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -19,18 +24,23 @@ EXPECTED_INCARNATION_HEADER = "x-sandbox-expect-incarnation"
 class Gateway:
     """Wraps the application.
 
-    Double and trailing slashes in a path do not matter. A body is read whole before it is parsed,
-    and refused beyond `MAX_BODY_BYTES`, whether or not its length was announced. A request that
-    expects another incarnation goes no further.
+    Double and trailing slashes in a path do not matter. Who may not call is refused before the
+    body is read. A body is read whole before it is parsed, and refused beyond `MAX_BODY_BYTES`,
+    whether or not its length was announced. A request that expects another incarnation goes no
+    further.
 
     Args:
         app: The application.
         incarnation: Put into a header of every answer.
         errors: Answer what is refused here.
+        doorkeeper: Knows who may call; None where everybody may.
     """
 
-    def __init__(self, app: ASGIApp, incarnation: str, errors: ErrorAnswers) -> None:
+    def __init__(
+        self, app: ASGIApp, incarnation: str, errors: ErrorAnswers, doorkeeper: Doorkeeper | None
+    ) -> None:
         self._app = app
+        self._doorkeeper = doorkeeper
         self._incarnation = incarnation
         self._header = (INCARNATION_HEADER.encode(), incarnation.encode())
         self._errors = errors
@@ -46,13 +56,26 @@ class Gateway:
             await send(message)
 
         headers = Headers(scope=scope)
+        scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
+        refusal = self._dismissal(scope["path"], headers)
+        if refusal is not None:
+            await refusal(scope, receive, send_with_header)
+            return
         body = await _read_body(headers, receive)
         refusal = self._refusal(headers, body)
         if refusal is not None:
             await refusal(scope, receive, send_with_header)
             return
-        scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
         await self._app(scope, _Replay(body or b"", receive), send_with_header)
+
+    def _dismissal(self, path: str, headers: Headers) -> Response | None:
+        if self._doorkeeper is None:
+            return None
+        try:
+            self._doorkeeper.check(path, headers.get("authorization"))
+        except SandboxError as error:
+            return self._errors.answer(error)
+        return None
 
     def _refusal(self, headers: Headers, body: bytes | None) -> Response | None:
         if body is None:
