@@ -20,12 +20,13 @@ import yaml
 
 from training_sandbox_operator import __version__
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
-from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.controller import Controller
 from training_sandbox_operator.control.election import Election, Leadership, new_identity
 from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.names import (
+    FIELD_MANAGER,
     GROUP,
     PLURAL,
     POD_SELECTOR,
@@ -71,6 +72,7 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         CatalogueError: the catalogue cannot be used.
+        SigningKeyError: the signing key cannot be used.
         ApiError: the cluster cannot be listed: no CRD, no rights, no API server.
         WatchError: the cluster cannot be watched any more.
         LeaseLostError: this process has led and must not any more.
@@ -95,6 +97,7 @@ async def serve(settings: Settings) -> None:
             namespaces=settings.namespaces,
             workers=settings.workers,
             metrics=metrics,
+            signing_key=settings.signing_key,
         )
         work = _Work(controller, settings, stopping, leadership, metrics)
         async with monitored(settings.health_port, state=work.state, metrics=work.metrics):

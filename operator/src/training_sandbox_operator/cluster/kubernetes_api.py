@@ -24,6 +24,7 @@ from training_sandbox_operator.cluster.errors import (
 )
 from training_sandbox_operator.model.lease import Lease
 from training_sandbox_operator.model.names import (
+    FIELD_MANAGER,
     GROUP,
     PLURAL,
     POD_SELECTOR,
@@ -32,7 +33,6 @@ from training_sandbox_operator.model.names import (
     Key,
 )
 
-FIELD_MANAGER = "training-sandbox-operator"
 _TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 # A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
@@ -40,7 +40,10 @@ _KEEPALIVE_SECONDS = 60.0
 _PAGE_SIZE = 500
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
+_JSON = "application/json"
 _JSON_PATCH = "application/json-patch+json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _LEASES = "apis/coordination.k8s.io/v1/namespaces"
 
@@ -98,7 +101,7 @@ class KubernetesApi:
                 ssl=connection.as_ssl_context(),
                 keepalive_timeout=_KEEPALIVE_SECONDS,
             ),
-            headers={"User-Agent": FIELD_MANAGER, "Accept": "application/json"},
+            headers={"User-Agent": FIELD_MANAGER},
         )
         return self
 
@@ -186,6 +189,25 @@ class KubernetesApi:
             "PATCH", f"{path}/{key.name}/status", body=patch, content_type=_JSON_PATCH
         )
 
+    async def get_secret(self, key: Key) -> JsonDict:
+        """Return a Secret with what it holds."""
+        return await self._request("GET", f"{_secrets(key.namespace)}/{key.name}")
+
+    async def get_secret_metadata(self, key: Key) -> JsonDict:
+        """Return the metadata of a Secret."""
+        path = f"{_secrets(key.namespace)}/{key.name}"
+        return await self._request("GET", path, accept=_METADATA)
+
+    async def create_secret(self, manifest: Mapping[str, Any]) -> JsonDict:
+        """Create a Secret and return its metadata."""
+        namespace: str = manifest["metadata"]["namespace"]
+        return await self._request("POST", _secrets(namespace), body=manifest, accept=_METADATA)
+
+    async def delete_secret(self, key: Key, *, uid: str) -> None:
+        """Delete the Secret with this UID."""
+        path = f"{_secrets(key.namespace)}/{key.name}"
+        await self._request("DELETE", path, body={"preconditions": {"uid": uid}})
+
     async def create_event(self, manifest: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         namespace: str = manifest["metadata"]["namespace"]
@@ -226,13 +248,19 @@ class KubernetesApi:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
         return self._list(_pods(namespace), {"labelSelector": POD_SELECTOR})
 
-    async def _list(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
+    def list_secrets(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Yield the metadata of the Secrets that an operator has made for instances."""
+        return self._list(_secrets(namespace), {"labelSelector": POD_SELECTOR}, _METADATA_LIST)
+
+    async def _list(
+        self, path: str, query: Mapping[str, str], accept: str = _JSON
+    ) -> AsyncIterator[Page]:
         position = ""
         while True:
             parameters = {**query, "limit": str(_PAGE_SIZE)}
             if position:
                 parameters["continue"] = position
-            answer = await self._request("GET", path, query=parameters)
+            answer = await self._request("GET", path, query=parameters, accept=accept)
             metadata = answer["metadata"]
             yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
             position = metadata.get("continue", "")
@@ -246,25 +274,32 @@ class KubernetesApi:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
         is_fenced: bool = True,
     ) -> JsonDict:
         parameters = {**(query or {})}
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
         data = None if body is None else json.dumps(body).encode()
+        kinds = {"Content-Type": content_type, "Accept": accept}
         send = self._write if is_fenced and method != "GET" else self._send
-        status, text, retry_after = await send(method, path, parameters, data, content_type)
+        status, text, retry_after = await send(method, path, parameters, data, kinds)
         if status == _UNAUTHORIZED:
             self._authorization = self._login().as_http_headers()
-            status, text, retry_after = await send(method, path, parameters, data, content_type)
+            status, text, retry_after = await send(method, path, parameters, data, kinds)
         answer = _decode(text)
         if status >= _BAD_REQUEST:
             raise error_of(status, answer, text=text, retry_after=retry_after)
         return answer
 
     async def _write(
-        self, method: str, path: str, query: Mapping[str, str], data: bytes | None, kind: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        data: bytes | None,
+        kinds: Mapping[str, str],
     ) -> tuple[int, str, str | None]:
         """Send a write if this process may write, and for no longer than it may."""
         seconds = self._may_write_for()
@@ -273,7 +308,7 @@ class KubernetesApi:
         self._writes += 1
         self._nothing_is_written.clear()
         try:
-            return await self._send(method, path, query, data, kind, seconds=seconds)
+            return await self._send(method, path, query, data, kinds, seconds=seconds)
         finally:
             self._writes -= 1
             if not self._writes:
@@ -285,11 +320,11 @@ class KubernetesApi:
         path: str,
         query: Mapping[str, str],
         data: bytes | None,
-        kind: str,
+        kinds: Mapping[str, str],
         *,
         seconds: float = _TIMEOUT_SECONDS,
     ) -> tuple[int, str, str | None]:
-        headers = {**self._authorization, "Content-Type": kind}
+        headers = {**self._authorization, **kinds}
         timeout = aiohttp.ClientTimeout(
             total=min(seconds, _TIMEOUT_SECONDS), connect=_CONNECT_SECONDS
         )
@@ -310,6 +345,10 @@ class KubernetesApi:
 
 def _pods(namespace: str | None) -> str:
     return f"api/v1/namespaces/{namespace}/pods" if namespace else "api/v1/pods"
+
+
+def _secrets(namespace: str | None) -> str:
+    return f"api/v1/namespaces/{namespace}/secrets" if namespace else "api/v1/secrets"
 
 
 def _instances(namespace: str | None) -> str:

@@ -20,6 +20,7 @@ from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.control.reconcile import Reconciler
 from training_sandbox_operator.control.reconcile_pools import PoolReconciler
 from training_sandbox_operator.control.resync import Resync
+from training_sandbox_operator.control.signing_key import SigningKey
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -49,6 +50,7 @@ class Controller:
         workers: how many keys are reconciled at once, and so how many writes are under way.
         clock: the present time.
         metrics: what is counted; the gauges are set by ``set_gauges``.
+        signing_key: the Secret with the key that tokens are signed with; None for no tokens.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Controller:
         workers: int,
         clock: Callable[[], datetime] = utc_now,
         metrics: Metrics | None = None,
+        signing_key: Key | None = None,
     ) -> None:
         self._metrics = metrics = metrics or Metrics()
         self._journeys = Journeys(metrics)
@@ -79,8 +82,11 @@ class Controller:
             ),
         )
         self._catalogue = catalogue
-        self._resync = Resync(api, self._cache, namespaces)
-        self._asker = Asker(session, self._cache, clock, api.may_write)
+        self._signing_key = SigningKey(api, signing_key)
+        self._resync = Resync(api, self._cache, self._signing_key, namespaces)
+        self._asker = Asker(
+            session, self._cache, clock, self._signing_key.headers_for, api.may_write
+        )
         self._workers = workers
         self._clock = clock
         self._recorder = EventRecorder(api)
@@ -92,6 +98,7 @@ class Controller:
             clock=clock,
             metrics=metrics,
             journeys=self._journeys,
+            signing_key=self._signing_key,
         )
         self._reconciler = Reconciler(
             cache=self._cache,
@@ -144,7 +151,10 @@ class Controller:
 
         Raises:
             ApiError: a list cannot be had.
+            SigningKeyError: the signing key cannot be used.
         """
+        await self._signing_key.adopt()
+        self._cache.set_public_key(self._signing_key.public_key)
         await self._resync.once()
 
     async def run(self) -> None:

@@ -10,9 +10,11 @@ import random
 from training_sandbox_operator.cluster.errors import ApiError
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.cache import Cache
+from training_sandbox_operator.control.signing_key import SigningKey
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +28,18 @@ class Resync:
     Args:
         api: the API server.
         cache: is made to agree.
+        signing_key: looked after; without one no Secrets are listed.
         namespaces: what to list; None stands for all of them.
     """
 
     def __init__(
-        self, api: KubernetesApi, cache: Cache, namespaces: tuple[str, ...] | None
+        self,
+        api: KubernetesApi,
+        cache: Cache,
+        signing_key: SigningKey,
+        namespaces: tuple[str, ...] | None,
     ) -> None:
+        self._signing_key = signing_key
         self._api = api
         self._cache = cache
         self._namespaces = namespaces
@@ -49,6 +57,8 @@ class Resync:
             await self._compare_pools(namespace)
             await self._compare_instances(namespace)
             await self._compare_pods(namespace)
+            if self._signing_key.public_key is not None:
+                await self._compare_secrets(namespace)
 
     async def run(self) -> None:
         """Do it about once a minute, for ever; a failure is made good by the next time."""
@@ -56,6 +66,7 @@ class Resync:
             spread = random.uniform(-_JITTER, _JITTER)  # noqa: S311 — not a secret
             await asyncio.sleep(_PERIOD_SECONDS * (1 + spread))
             try:
+                await self._signing_key.keep()
                 await self.once()
             except ApiError as error:
                 _log.warning("the cluster was not listed: %s", error)
@@ -104,3 +115,19 @@ class Resync:
             is_newer = pod.resource_version > as_of
             if not is_elsewhere and not is_newer and pod.uid not in found:
                 self._cache.remove_pod(pod.key, pod.uid)
+
+    async def _compare_secrets(self, namespace: str | None) -> None:
+        """Their metadata alone: what a Secret holds never comes here."""
+        found: set[str] = set()
+        as_of = 0
+        async for page in self._api.list_secrets(namespace):
+            as_of = page.resource_version
+            for raw in page.items:
+                secret = TokenSecret.from_api(raw)
+                found.add(secret.uid)
+                self._cache.store_secret(secret)
+        for secret in list(self._cache.secrets):
+            is_elsewhere = namespace is not None and secret.key.namespace != namespace
+            is_newer = secret.resource_version > as_of
+            if not is_elsewhere and not is_newer and secret.uid not in found:
+                self._cache.remove_secret(secret.key, secret.uid)
