@@ -20,13 +20,13 @@ POD = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 VERBS = ("step", "create", "get_env_profile", "evaluate", "trajectory", "status")
 
 
-def token(incarnation=f"{POD}-0", role="client", key=KEY, **claims):
+def token(incarnation=f"{POD}-2", role="client", key=KEY, **claims):
     return jwt.encode(
         {"aud": incarnation, "sub": "instance", "role": role, **claims}, key, algorithm="EdDSA"
     )
 
 
-def operators(incarnation=f"{POD}-0", seconds=60, **more):
+def operators(incarnation=f"{POD}-2", seconds=60, **more):
     return token(incarnation, "operator", exp=int(time.time()) + seconds, **more)
 
 
@@ -36,7 +36,7 @@ def bearer(text):
 
 def unsigned(**header):
     """A token that says itself how it is to be checked."""
-    parts = ({"typ": "JWT", **header}, {"aud": f"{POD}-0", "sub": "instance", "role": "client"})
+    parts = ({"typ": "JWT", **header}, {"aud": f"{POD}-2", "sub": "instance", "role": "client"})
     encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
     return b".".join(encoded).decode() + "."
 
@@ -46,10 +46,12 @@ REFUSED = {
     "no token": {"Authorization": "Bearer"},
     "another scheme": {"Authorization": f"Basic {token()}"},
     "no signature": bearer(unsigned(alg="none")),
-    "a signature by the public key": bearer(jwt.encode({"aud": f"{POD}-0"}, "x" * 32, "HS256")),
+    "a signature by the public key": bearer(jwt.encode({"aud": f"{POD}-2"}, "x" * 32, "HS256")),
     "another's signature": bearer(token(key=STRANGERS_KEY)),
     "another pod's": bearer(token("11112222-0000-0000-0000-000000000000-0")),
     "an earlier incarnation's": bearer(token(f"{POD}-1")),
+    "no number's": bearer(token(f"{POD}-x")),
+    "a number's alone": bearer(token("2")),
     "no incarnation's": bearer(jwt.encode({"sub": "i", "role": "client"}, KEY, "EdDSA")),
     "another role's": bearer(token(role="admin")),
     "the operator's, expired": bearer(operators(seconds=-120)),
@@ -61,9 +63,11 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def guarded(run_server, tmp_path_factory):
-    state = str(tmp_path_factory.mktemp("guarded"))
+    state = tmp_path_factory.mktemp("guarded")
+    # It was started twice before.
+    (state / "starts").write_text("2\n")
     settings = {"SANDBOX_TOKEN_PUBLIC_KEY": PUBLIC_KEY, "SANDBOX_POD_UID": POD}
-    with run_server({"SANDBOX_STATE_DIR": state, **settings}) as server:
+    with run_server({"SANDBOX_STATE_DIR": str(state), **settings}) as server:
         yield server.wait_until_ready()
 
 
@@ -123,12 +127,12 @@ def test_no_token_is_in_the_log(guarded):
 
 @pytest.fixture
 def doorkeeper():
-    return Doorkeeper(KEY.public_key(), f"{POD}-0")
+    return Doorkeeper(KEY.public_key(), f"{POD}-2")
 
 
 @given(st.binary(max_size=300).map(lambda raw: raw.decode("latin-1")))
 def test_whatever_is_sent_it_is_refused_and_nothing_else(text):
-    doorkeeper = Doorkeeper(KEY.public_key(), f"{POD}-0")
+    doorkeeper = Doorkeeper(KEY.public_key(), f"{POD}-2")
     for header in (text, f"Bearer {text}", f"bearer {text}.{text}.{'A' * 86}"):
         with pytest.raises(UnauthorizedError):
             doorkeeper.check("/step", header)
@@ -136,7 +140,7 @@ def test_whatever_is_sent_it_is_refused_and_nothing_else(text):
 
 @given(st.integers(0, 10_000))
 def test_a_token_with_one_character_changed_is_refused_also_after_the_right_one(place):
-    doorkeeper = Doorkeeper(KEY.public_key(), f"{POD}-0")
+    doorkeeper = Doorkeeper(KEY.public_key(), f"{POD}-2")
     right = token()
     doorkeeper.check("/step", f"Bearer {right}")
     # The last character of a signature has bits to spare.
@@ -152,6 +156,10 @@ def test_a_token_that_was_good_does_not_open_what_its_role_may_not(doorkeeper):
         doorkeeper.check("/step", f"Bearer {token()}")
         with pytest.raises(ForbiddenError):
             doorkeeper.check("/bind", f"Bearer {token()}")
+
+
+def test_a_run_of_the_container_that_never_became_a_server_does_not_lock_clients_out(doorkeeper):
+    doorkeeper.check("/step", f"Bearer {token(f'{POD}-3')}")
 
 
 def test_every_path_is_open_to_one_role_at_least():

@@ -177,6 +177,7 @@ class Controller:
                     name="deadlines of pools",
                 )
                 tasks.create_task(self._resync.run(), name="resync")
+                tasks.create_task(self._signing_key.run(), name="signing key")
                 tasks.create_task(self._catalogue.watch(self._plan_anew), name="catalogue")
         finally:
             await self._asker.close()

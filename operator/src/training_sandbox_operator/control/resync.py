@@ -28,7 +28,7 @@ class Resync:
     Args:
         api: the API server.
         cache: is made to agree.
-        signing_key: looked after; without one no Secrets are listed.
+        signing_key: without one no Secrets are listed.
         namespaces: what to list; None stands for all of them.
     """
 
@@ -66,7 +66,6 @@ class Resync:
             spread = random.uniform(-_JITTER, _JITTER)  # noqa: S311 — not a secret
             await asyncio.sleep(_PERIOD_SECONDS * (1 + spread))
             try:
-                await self._signing_key.keep()
                 await self.once()
             except ApiError as error:
                 _log.warning("the cluster was not listed: %s", error)

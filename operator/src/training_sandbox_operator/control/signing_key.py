@@ -1,5 +1,6 @@
 """The key that the tokens of all instances are signed with, and what is signed with it."""
 
+import asyncio
 import base64
 import logging
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from training_sandbox_operator.cluster.errors import AlreadyExistsError, NotFoundError
+from training_sandbox_operator.cluster.errors import AlreadyExistsError, ApiError, NotFoundError
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.decisions.tokens import build_token_secret
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -18,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 _ALGORITHM = "EdDSA"
 _FIELD = "ed25519"
+_PERIOD_SECONDS = 60.0
 _OWN_LIFE = timedelta(seconds=60)
 
 
@@ -58,6 +60,15 @@ class SigningKey:
         """
         if self._secret is not None and self._key is None:
             self._key = await self._stored(self._secret) or await self._make(self._secret)
+
+    async def run(self) -> None:
+        """Look after the Secret for ever, once a minute."""
+        while True:
+            await asyncio.sleep(_PERIOD_SECONDS)
+            try:
+                await self.keep()
+            except ApiError as error:
+                _log.warning("the Secret with the signing key was not looked at: %s", error)
 
     async def keep(self) -> None:
         """Put the key back if somebody has deleted its Secret: running servers know this key only.
