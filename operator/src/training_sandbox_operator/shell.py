@@ -23,13 +23,19 @@ import yaml
 
 from training_sandbox_operator import __version__
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
-from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.clock import ClusterClock
 from training_sandbox_operator.control.controller import Controller
 from training_sandbox_operator.control.election import Election, Leadership, new_identity
 from training_sandbox_operator.metrics import Metrics
-from training_sandbox_operator.model.names import GROUP, PLURAL, POOL_PLURAL, VERSION
+from training_sandbox_operator.model.names import (
+    FIELD_MANAGER,
+    GROUP,
+    PLURAL,
+    POOL_PLURAL,
+    VERSION,
+)
 from training_sandbox_operator.monitoring import monitored
 from training_sandbox_operator.settings import Settings
 
@@ -69,6 +75,7 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         CatalogueError: the catalogue cannot be used.
+        SigningKeyError: the signing key cannot be used.
         ApiError: the cluster cannot be listed: no CRD, no rights, no API server.
         WatchError: the cluster cannot be watched any more.
         LeaseLostError: this process has led and must not any more.
@@ -98,6 +105,7 @@ async def serve(settings: Settings) -> None:
             workers=settings.workers,
             clock=clock.now,
             metrics=metrics,
+            signing_key=settings.signing_key,
         )
         work = _Work(controller, settings, stopping, leadership, metrics)
         async with monitored(settings.health_port, state=work.state, metrics=work.metrics):

@@ -28,9 +28,8 @@ from training_sandbox_operator.cluster.errors import (
 from training_sandbox_operator.cluster.fenced_body import FencedBody
 from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
 from training_sandbox_operator.model.lease import Lease
-from training_sandbox_operator.model.names import POD_SELECTOR, Key
+from training_sandbox_operator.model.names import FIELD_MANAGER, POD_SELECTOR, Key
 
-FIELD_MANAGER = "training-sandbox-operator"
 _TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 # A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
@@ -40,7 +39,10 @@ _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
 _TOO_MANY_REQUESTS = 429
 _LONGEST_HOLD_SECONDS = 10.0
+_JSON = "application/json"
 _JSON_PATCH = "application/json-patch+json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 JsonDict = dict[str, Any]
 OnCall = Callable[[str, str, int, float], None]
@@ -67,7 +69,7 @@ class _Call:
     path: str
     query: Mapping[str, str]
     data: bytes | None
-    content_type: str
+    kinds: Mapping[str, str]
 
 
 class KubernetesApi:
@@ -114,7 +116,6 @@ class KubernetesApi:
             ),
             headers={
                 "User-Agent": FIELD_MANAGER,
-                "Accept": "application/json",
                 # To compress a list takes longer than to send it.
                 "Accept-Encoding": "identity",
             },
@@ -220,6 +221,27 @@ class KubernetesApi:
             urgency=urgency,
         )
 
+    async def get_secret(self, key: Key) -> JsonDict:
+        """Return a Secret with what it holds."""
+        return await self._request("GET", f"{paths.secrets(key.namespace)}/{key.name}")
+
+    async def get_secret_metadata(self, key: Key) -> JsonDict:
+        """Return the metadata of a Secret."""
+        path = f"{paths.secrets(key.namespace)}/{key.name}"
+        return await self._request("GET", path, accept=_METADATA)
+
+    async def create_secret(self, manifest: Mapping[str, Any]) -> JsonDict:
+        """Create a Secret and return its metadata."""
+        namespace: str = manifest["metadata"]["namespace"]
+        return await self._request(
+            "POST", paths.secrets(namespace), body=manifest, accept=_METADATA
+        )
+
+    async def delete_secret(self, key: Key, *, uid: str) -> None:
+        """Delete the Secret with this UID."""
+        path = f"{paths.secrets(key.namespace)}/{key.name}"
+        await self._request("DELETE", path, body={"preconditions": {"uid": uid}})
+
     async def create_event(self, manifest: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         namespace: str = manifest["metadata"]["namespace"]
@@ -267,15 +289,24 @@ class KubernetesApi:
         """Yield what happens to an operator's pods after a version, for a minute."""
         return self._watch(paths.pods(namespace), {"labelSelector": POD_SELECTOR}, since)
 
+    def watch_secrets(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to the metadata of those Secrets after a version, for a minute."""
+        return self._watch(
+            paths.secrets(namespace), {"labelSelector": POD_SELECTOR}, since, _METADATA
+        )
+
     async def _watch(
-        self, path: str, query: Mapping[str, str], since: int
+        self, path: str, query: Mapping[str, str], since: int, accept: str = _JSON
     ) -> AsyncIterator[Change]:
         parameters = {**query, **watch_query(since)}
         seconds = float(parameters["timeoutSeconds"])
         timeout = aiohttp.ClientTimeout(total=seconds + _CONNECT_SECONDS, connect=_CONNECT_SECONDS)
         try:
             async with self._session.get(
-                path, params=parameters, headers=self._authorization, timeout=timeout
+                path,
+                params=parameters,
+                headers={**self._authorization, "Accept": accept},
+                timeout=timeout,
             ) as response:
                 if response.status >= _BAD_REQUEST:
                     text = await response.text()
@@ -290,13 +321,19 @@ class KubernetesApi:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(0, "Unreachable", f"watch {path}: {error!r}") from error
 
-    async def _list(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
+    def list_secrets(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Yield the metadata of the Secrets that an operator has made for instances."""
+        return self._list(paths.secrets(namespace), {"labelSelector": POD_SELECTOR}, _METADATA_LIST)
+
+    async def _list(
+        self, path: str, query: Mapping[str, str], accept: str = _JSON
+    ) -> AsyncIterator[Page]:
         position = ""
         while True:
             parameters = {**query, "limit": str(_PAGE_SIZE)}
             if position:
                 parameters["continue"] = position
-            answer = await self._request("GET", path, query=parameters)
+            answer = await self._request("GET", path, query=parameters, accept=accept)
             metadata = answer["metadata"]
             yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
             position = metadata.get("continue", "")
@@ -310,7 +347,8 @@ class KubernetesApi:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
         is_fenced: bool = True,
         urgency: Urgency = Urgency.FIRST,
     ) -> JsonDict:
@@ -318,7 +356,8 @@ class KubernetesApi:
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
         data = None if body is None else json.dumps(body).encode()
-        call = _Call(method, path, parameters, data, content_type)
+        kinds = {"Content-Type": content_type, "Accept": accept}
+        call = _Call(method, path, parameters, data, kinds)
         send = partial(self._write, urgency) if is_fenced and method != "GET" else self._send
         status, text, retry_after = await send(call)
         if status == _UNAUTHORIZED:
@@ -352,7 +391,7 @@ class KubernetesApi:
     async def _send(
         self, call: _Call, seconds: float = _TIMEOUT_SECONDS, fenced: FencedBody | None = None
     ) -> tuple[int, str, str | None]:
-        headers = {**self._authorization, "Content-Type": call.content_type}
+        headers = {**self._authorization, **call.kinds}
         timeout = aiohttp.ClientTimeout(
             total=min(seconds, _TIMEOUT_SECONDS), connect=_CONNECT_SECONDS
         )
