@@ -37,8 +37,7 @@ PARTS = ("claims", "rate", "ready", "many", "ttl", "hand-over")
 _CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
 
 
-async def run(parts: list[str], *, quick: bool) -> Figures:
-    figures = Figures()
+async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
     scale = 0.1 if quick else 1
     async with (
         control_plane() as plane,
@@ -80,7 +79,6 @@ async def run(parts: list[str], *, quick: bool) -> Figures:
             await measure_hand_over(
                 api, plane, http, figures, catalogue=catalogue, ports=(_free_port(), _free_port())
             )
-    return figures
 
 
 def _free_port() -> int:
@@ -94,9 +92,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     options = parser.parse_args()
-    figures = asyncio.run(run(options.only, quick=options.quick))
-    write(RESULT, figures.document(GOALS, quick=options.quick))
-    print_table((key, value, GOALS.get(key)) for key, value in figures.values.items())
+    figures = Figures()
+    try:
+        asyncio.run(run(options.only, figures, quick=options.quick))
+    finally:  # what was found before a part failed is worth minutes
+        write(RESULT, figures.document(GOALS, quick=options.quick))
+        print_table((key, value, GOALS.get(key)) for key, value in figures.values.items())
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from training_sandbox_operator.cluster.api_server import Page
 from training_sandbox_operator.cluster.errors import ApiError, ExpiredError
-from training_sandbox_operator.cluster.kubernetes_api import Page
 from training_sandbox_operator.cluster.watch_stream import Change
 from training_sandbox_operator.model.names import JsonObject, Key
 
