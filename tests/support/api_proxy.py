@@ -114,6 +114,7 @@ class ApiProxy:
         default_factory=dict[web.StreamResponse, web.BaseRequest]
     )
     _under_way: int = 0
+    _is_idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def writes(self) -> list[Call]:
@@ -124,7 +125,8 @@ class ApiProxy:
         # What has been received is passed on first.
         await asyncio.sleep(0.05)
         while self._under_way:
-            await asyncio.sleep(0.01)
+            self._is_idle.clear()
+            await self._is_idle.wait()
 
     def cut_streams(self) -> int:
         """Reset the connections of all open watches; returns how many there were."""
@@ -197,6 +199,7 @@ class ApiProxy:
                 return await self._forward(request, call)
             finally:
                 self._under_way -= not call.is_watch
+                self._is_idle.set()
         except (ConnectionError, ClientError):
             # The API server is away, or a fault wants it to look so.
             _reset(request)
