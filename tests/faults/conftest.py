@@ -17,7 +17,7 @@ from tests.faults.support.operators import Zygote
 from tests.faults.support.report import RESULT, Report
 from tests.faults.support.trial import Form, Rig
 
-pytest.register_assert_rewrite("tests.faults.cases", "tests.faults.support")
+pytest.register_assert_rewrite("tests.faults.cases")
 
 _LOGS = Path("build/faults")
 _REPORT = pytest.StashKey[Report]()

@@ -113,10 +113,20 @@ class ApiProxy:
     _streams: dict[web.StreamResponse, web.BaseRequest] = field(
         default_factory=dict[web.StreamResponse, web.BaseRequest]
     )
+    _under_way: int = 0
+    _is_idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def writes(self) -> list[Call]:
         return [call for call in self.calls if call.is_write]
+
+    async def until_idle(self) -> None:
+        """Wait until the API server has answered all that it was asked, watches aside."""
+        # What has been received is passed on first.
+        await asyncio.sleep(0.05)
+        while self._under_way:
+            self._is_idle.clear()
+            await self._is_idle.wait()
 
     def cut_streams(self) -> int:
         """Reset the connections of all open watches; returns how many there were."""
@@ -184,7 +194,12 @@ class ApiProxy:
                 answer = await fault.before(call)
                 if answer is not None:
                     return answer
-            return await self._forward(request, call)
+            self._under_way += not call.is_watch
+            try:
+                return await self._forward(request, call)
+            finally:
+                self._under_way -= not call.is_watch
+                self._is_idle.set()
         except (ConnectionError, ClientError):
             # The API server is away, or a fault wants it to look so.
             _reset(request)

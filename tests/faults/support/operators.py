@@ -175,6 +175,9 @@ class Operator:
             self._pid = pid
             self._up.set()
             code = await asyncio.shield(end)
+            # A process takes a second to start, or waits for the lease of the former one: what
+            # that has sent has arrived by then.
+            await self.proxy.until_idle()
             if self._pid == pid:
                 self._pid = None
                 self._up.clear()

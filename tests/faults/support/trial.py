@@ -191,7 +191,7 @@ class Trial:
             faults=self.faults,
             writes=sum(len(operator.proxy.writes) for operator in self.operators),
         )
-        assert list(wrongs) == []
+        assert not list(wrongs), "\n".join(wrongs)
 
     async def _see_that_nothing_is_written(self) -> None:
         """Once: what has just settled may have been the next to last thing to be done."""

@@ -98,19 +98,6 @@ class BlackHole(Weather):
         return None
 
 
-class LateArrival(Weather):
-    """The call arrives, but only once it is let through."""
-
-    def __init__(self, random: Random, matches: Matches) -> None:
-        super().__init__(random, 1, matches)
-        self.let_through = asyncio.Event()
-
-    async def before(self, call: Call) -> web.StreamResponse | None:
-        if not self.let_through.is_set() and self._meets(call):
-            await self.let_through.wait()
-        return None
-
-
 class Wall(Fault):
     """No call gets through while it stands, as if the network were parted.
 
