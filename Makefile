@@ -46,7 +46,7 @@ demo: deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
-test: test-fast test-hostile test-e2e ## Run every test, e2e on the real cluster included
+test: test-fast test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
 test-fast: $(VENVS) ## Run the tests that need no cluster
@@ -57,8 +57,18 @@ test-fast: $(VENVS) ## Run the tests that need no cluster
 	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
 
 .PHONY: test-hostile
-test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without
-	$(PYTHON) -m pytest --numprocesses auto -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
+test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (AS=image: as the image's user)
+	$(if $(filter image,$(AS)),tests/sandbox_image/unprivileged) $(PYTHON) -m pytest -p no:cacheprovider --numprocesses auto -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
+
+# FAULT_KILLS=… times at random; FAULT_SEED=… as a run before has printed it.
+TEST_FAULTS := $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" --timeout=3000 tests/faults
+.PHONY: test-faults
+test-faults: venv ## Kill the operator 200 times, stop the API server …, and see that no harm is done
+	FAULT_LONG=1 $(TEST_FAULTS)
+
+.PHONY: test-faults-short
+test-faults-short: venv ## The short form of test-faults
+	$(TEST_FAULTS)
 
 .PHONY: test-long
 test-long: venv ## Run 2,000 random sequences of calls against a server
@@ -66,7 +76,8 @@ test-long: venv ## Run 2,000 random sequences of calls against a server
 
 .PHONY: test-e2e
 test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours)
-	$(CLUSTER_RUN) $(PYTHON) -m pytest -m e2e tests/e2e
+	$(CLUSTER_RUN) $(PYTHON) -m pytest -m "e2e and not alone" --numprocesses 2 --dist loadfile tests/e2e
+	$(CLUSTER_RUN) $(PYTHON) -m pytest -m "e2e and alone" tests/e2e
 
 .PHONY: lint
 lint: $(VENVS) ## Check format, lint, types and the direction of imports
@@ -76,7 +87,7 @@ lint: $(VENVS) ## Check format, lint, types and the direction of imports
 	$(foreach environment,$(ENVIRONMENTS),.venv/bin/basedpyright --project sandbox_image/environments/$(environment) &&) true
 	.venv/bin/basedpyright --project client/src/training_sandbox/_template --pythonpath .venv/bin/python
 	PYTHONPATH=$(subst $(space),:,$(ENVIRONMENTS:%=sandbox_image/environments/%/src)) .venv/bin/lint-imports
-	git ls-files -z tests/cluster .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
+	git ls-files -z tests/cluster tests/sandbox_image/unprivileged .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
 
 .PHONY: format
 format: venv ## Format the code
@@ -90,8 +101,8 @@ serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (
 	$(DATA_ENVIRON) exec .venv/bin/training-sandbox-server
 
 .PHONY: env-check
-env-check: venv venv-$(ENV) $(DATA) ## Check that an environment keeps its promises (ENV=appworld)
-	$(DATA_ENVIRON) .venv/bin/training-sandbox-conformance $(ENV) --python $(ENVIRONMENT_PYTHON)
+env-check: venv venv-$(ENV) $(DATA) ## Check that an environment keeps its promises (ENV=appworld SAMPLE=6)
+	$(DATA_ENVIRON) .venv/bin/training-sandbox-conformance $(ENV) --python $(ENVIRONMENT_PYTHON) $(if $(SAMPLE),--sample $(SAMPLE))
 
 ##
 .PHONY: cluster
@@ -147,7 +158,7 @@ bench-soak: venv venv-appworld $(CURDIR)/build/world/4000 ## Play 2,000 episodes
 	$(PYTHON) -m benchmarks.soak --environment $(SOAKED)
 
 .PHONY: bench-environments
-bench-environments: venv $(addprefix venv-,$(BENCHED)) $(WEBSHOP_ROOT) ## Measure what episodes of BFCL and WebShop cost (ENV=… QUICK=1)
+bench-environments: venv $(addprefix venv-,$(BENCHED)) $(if $(filter webshop,$(BENCHED)),$(WEBSHOP_ROOT)) ## Measure what episodes of BFCL and WebShop cost (ENV=… QUICK=1)
 	$(DATA_ENVIRON) $(PYTHON) -m benchmarks.environments $(BENCHED) $(if $(QUICK),--quick)
 
 ##

@@ -28,8 +28,6 @@ from benchmarks.figures import BenchmarkError
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOGS = Path("build/bench/control-plane")
 _READY_SECONDS = 120
-# No machine has them: https://datatracker.ietf.org/doc/html/rfc2544
-_POD_ADDRESSES = "198.18.0.0/15"
 _CONTROLLERS = "garbage-collector-controller,namespace-controller"
 _LIMITS = ("--kube-api-qps=2000", "--kube-api-burst=4000", "--leader-elect=false")
 
@@ -40,12 +38,14 @@ class ControlPlane:
     Attributes:
         folder: holds its kubeconfig, its data and the logs of its parts.
         url: of the API server.
+        etcd_url: of the store behind it.
         token: of a user who may do everything.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"https://127.0.0.1:{port}"
+        self.etcd_url = f"http://127.0.0.1:{_free_port()}"
         self.token = secrets.token_hex(16)
         self._port = port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -63,14 +63,13 @@ class ControlPlane:
                 used[name] = times.user + times.system
         return used
 
-    async def start(self, http: aiohttp.ClientSession, binaries: Path, kwok: Path) -> None:
+    async def start(self, http: aiohttp.ClientSession, binaries: Path, kwok: Path | None) -> None:
+        """Start all of it; without kwok nodes and pods stay as they are created."""
         self._write_credentials()
         for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
             (self.folder / name).symlink_to(binaries / "node-components")
-        etcd, peers = _free_port(), _free_port()
-        self._start_etcd(etcd, peers)
-        self._start_api_server(etcd)
-        await self._until_ready(http)
+        self._start_etcd()
+        await self.start_api_server(http)
         own = f"--kubeconfig={self.kubeconfig}"
         self.run(
             "kube-controller-manager",
@@ -82,6 +81,21 @@ class ControlPlane:
         )
         scheduler = str(self.folder / "kube-scheduler")
         self.run("kube-scheduler", scheduler, own, "--secure-port=0", *_LIMITS)
+        if kwok is not None:
+            self._start_kwok(kwok, own)
+
+    def stop_api_server(self) -> None:
+        """Kill the API server; everything else goes on without it."""
+        process = self._processes.pop("kube-apiserver")
+        process.kill()
+        process.wait()
+
+    async def start_api_server(self, http: aiohttp.ClientSession) -> None:
+        """Start the API server and wait until it answers."""
+        self._run_api_server()
+        await self._until_ready(http)
+
+    def _start_kwok(self, kwok: Path, own: str) -> None:
         self.run(
             "kwok",
             str(kwok / "kwok"),
@@ -89,7 +103,6 @@ class ControlPlane:
             f"--config={_REPOSITORY / 'benchmarks/fake_machines.yaml'}",
             "--manage-all-nodes",
             "--v=WARN",
-            f"--cidr={_POD_ADDRESSES}",
             "--node-lease-duration-seconds=0",
         )
 
@@ -109,6 +122,9 @@ class ControlPlane:
         return process
 
     def end(self) -> None:
+        # It would wait for watches to end; what it has stored is thrown away.
+        if "kube-apiserver" in self._processes:
+            self.stop_api_server()
         for process in reversed(self._processes.values()):
             process.terminate()
         for process in reversed(self._processes.values()):
@@ -138,25 +154,25 @@ class ControlPlane:
         }
         self.kubeconfig.write_text(yaml.safe_dump(document))
 
-    def _start_etcd(self, port: int, peers: int) -> None:
+    def _start_etcd(self) -> None:
         self.run(
             "etcd",
             str(self.folder / "etcd"),
             f"--data-dir={self.folder / 'data'}",
-            f"--listen-client-urls=http://127.0.0.1:{port}",
-            f"--advertise-client-urls=http://127.0.0.1:{port}",
-            f"--listen-peer-urls=http://127.0.0.1:{peers}",
+            f"--listen-client-urls={self.etcd_url}",
+            f"--advertise-client-urls={self.etcd_url}",
+            f"--listen-peer-urls=http://127.0.0.1:{_free_port()}",
             # The disk is not what is measured.
             "--unsafe-no-fsync",
             "--log-level=error",
         )
 
-    def _start_api_server(self, etcd: int) -> None:
+    def _run_api_server(self) -> None:
         key = self.folder / "service-accounts.key"
         self.run(
             "kube-apiserver",
             str(self.folder / "kube-apiserver"),
-            f"--etcd-servers=http://127.0.0.1:{etcd}",
+            f"--etcd-servers={self.etcd_url}",
             f"--cert-dir={self.folder / 'certificates'}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self._port}",
@@ -189,8 +205,15 @@ class ControlPlane:
 
 
 @asynccontextmanager
-async def control_plane() -> AsyncGenerator[ControlPlane]:
-    """Start one in a folder of its own; only logs are left of it, in build/bench/control-plane."""
+async def control_plane(
+    *, machines: bool = True, logs: Path = _LOGS
+) -> AsyncGenerator[ControlPlane]:
+    """Start one in a folder of its own; only its logs are left of it.
+
+    Args:
+        machines: whether kwok plays the nodes; else somebody else does.
+        logs: the folder that the logs are left in.
+    """
     process = await asyncio.create_subprocess_exec(
         str(_REPOSITORY / "tests/cluster/control-plane"), stdout=asyncio.subprocess.PIPE
     )
@@ -202,18 +225,18 @@ async def control_plane() -> AsyncGenerator[ControlPlane]:
     plane = ControlPlane(folder, _free_port())
     try:
         async with aiohttp.ClientSession() as http:
-            await plane.start(http, Path(programs[0]), Path(programs[1]))
+            await plane.start(http, Path(programs[0]), Path(programs[1]) if machines else None)
         yield plane
     finally:
         plane.end()
-        _keep_logs(folder)
+        _keep_logs(folder, logs)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep_logs(folder: Path) -> None:
-    _LOGS.mkdir(parents=True, exist_ok=True)
+def _keep_logs(folder: Path, logs: Path) -> None:
+    logs.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
-        shutil.copy(log, _LOGS)
+        shutil.copy(log, logs)
 
 
 class Api:
@@ -248,16 +271,21 @@ class Api:
             raise BenchmarkError(f"{method} {path}: {answer.status}: {await answer.text()}")
 
     async def watch(self, path: str, since: str) -> AsyncGenerator[dict[str, Any]]:
-        """Yield events for ever."""
-        query = f"watch=1&resourceVersion={since}&timeoutSeconds=3600"
-        async with self._http.get(
-            f"{self._url}/{path}?{query}",
-            headers=self._headers,
-            ssl=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as answer:
-            async for line in _lines(answer.content):
-                yield json.loads(line)
+        """Yield events for ever; the API server ends the watches of those it is too busy for."""
+        while True:
+            query = f"watch=1&resourceVersion={since}&timeoutSeconds=3600"
+            async with self._http.get(
+                f"{self._url}/{path}?{query}",
+                headers=self._headers,
+                ssl=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as answer:
+                async for line in _lines(answer.content):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise BenchmarkError(f"{path} cannot be watched: {event['object']}")
+                    since = event["object"]["metadata"]["resourceVersion"]
+                    yield event
 
     async def install_crds(self) -> None:
         for path in sorted((_REPOSITORY / "crds").glob("*.yaml")):

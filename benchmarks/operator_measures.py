@@ -21,6 +21,7 @@ INSTANCES = f"{_ROOT}/traininginstances"
 POOLS = f"{_ROOT}/trainingpools"
 PODS = f"api/v1/namespaces/{NAMESPACE}/pods"
 _PATIENCE_SECONDS = 300
+_PATCHED_A_SECOND = 40
 # The pods' addresses are nobody's: the servers cannot be asked whether they are idle.
 _LASTING = {"ttlSeconds": 86400, "idleTimeoutSeconds": 86400}
 
@@ -96,12 +97,10 @@ async def until(what: str, probe: Any) -> None:
 async def watched(api: Api) -> AsyncGenerator[Watched]:
     seen = Watched()
     listed = await api.call("GET", f"{INSTANCES}?limit=1")
-    following = asyncio.create_task(seen.follow(api, listed["metadata"]["resourceVersion"]))
-    try:
+    async with asyncio.TaskGroup() as tasks:  # a watch that fails ends the measurement
+        following = tasks.create_task(seen.follow(api, listed["metadata"]["resourceVersion"]))
         yield seen
-    finally:
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 def instance(name: str, **spec: Any) -> dict[str, Any]:
@@ -230,16 +229,14 @@ async def measure_ready_lag(api: Api, figures: Figures, *, rate: float, seconds:
                 ready_at.setdefault(owner, time.perf_counter())
 
     listed = await api.call("GET", f"{PODS}?limit=1")
-    following = asyncio.create_task(follow(listed["metadata"]["resourceVersion"]))
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(follow(listed["metadata"]["resourceVersion"]))
         manifests = [instance(f"cold-{number}") for number in range(int(rate * seconds))]
         async with watched(api) as seen:
             await create_at(api, rate, manifests)
             names = [one["metadata"]["name"] for one in manifests]
             await until_ready(seen, names)
-    finally:
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
     samples = [1000 * (seen.ready_at[name] - ready_at[name]) for name in names]
     figures.set("ready_lag_ms_p50", figures.observe("ready_lag_ms", samples))
     figures.set("ready_lag_ms_p99", percentile(samples, 0.99))
@@ -287,21 +284,22 @@ async def measure_many(
 
 async def measure_ttl(api: Api, figures: Figures, *, due: int, within: float) -> None:
     """How late instances are deleted of which so many are due in this time."""
-    start = datetime.now(UTC) + timedelta(seconds=20)
-    created: dict[str, datetime] = {}
     listed = (await api.call("GET", f"{INSTANCES}?limit={due}"))["items"]
-    for one in listed:
-        stamp = one["metadata"]["creationTimestamp"]
-        created[one["metadata"]["name"]] = datetime.fromisoformat(stamp)
+    start = datetime.now(UTC) + timedelta(seconds=10 + due / _PATCHED_A_SECOND)
     due_at: dict[str, datetime] = {}
+    patches: list[tuple[str, int]] = []
+    for number, one in enumerate(listed):
+        name = one["metadata"]["name"]
+        created = datetime.fromisoformat(one["metadata"]["creationTimestamp"])
+        wanted = start + timedelta(seconds=within * number / due)
+        seconds = int((wanted - created).total_seconds()) + 1
+        patches.append((name, seconds))
+        due_at[name] = created + timedelta(seconds=seconds)
     offset = time.perf_counter() - datetime.now(UTC).timestamp()
     async with watched(api) as seen:
-        for number, (name, at) in enumerate(created.items()):
-            wanted = start + timedelta(seconds=within * number / due)
-            seconds = int((wanted - at).total_seconds()) + 15
-            due_at[name] = at + timedelta(seconds=seconds)
-            patch = {"spec": {"ttlSeconds": seconds}}
-            await api.call("PATCH", f"{INSTANCES}/{name}", patch, "application/merge-patch+json")
+        await asyncio.gather(*(_have_ended_after(api, patches[part::8]) for part in range(8)))
+        if datetime.now(UTC) > start:
+            raise BenchmarkError("the first instances were due before all had their ttlSeconds")
 
         async def all_are_gone() -> bool:
             return all(name in seen.gone_at for name in due_at)
@@ -310,6 +308,12 @@ async def measure_ttl(api: Api, figures: Figures, *, due: int, within: float) ->
         late = [seen.gone_at[name] - offset - at.timestamp() for name, at in due_at.items()]
     figures.observe("ttl_late_s", late)
     figures.set("ttl_late_s_p99", percentile(late, 0.99))
+
+
+async def _have_ended_after(api: Api, patches: Sequence[tuple[str, int]]) -> None:
+    for name, seconds in patches:
+        patch = {"spec": {"ttlSeconds": seconds}}
+        await api.call("PATCH", f"{INSTANCES}/{name}", patch, "application/merge-patch+json")
 
 
 async def _is_told(api: Api) -> bool:

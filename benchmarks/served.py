@@ -1,7 +1,4 @@
-"""A real server process and a client of it that costs little.
-
-The client is aiohttp: half a millisecond of processor time a call, where httpx takes three.
-"""
+"""A real server process and its verbs."""
 
 import asyncio
 import os
@@ -10,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import psutil
 
+from benchmarks.connections import Connections
 from benchmarks.figures import BenchmarkError
 from training_sandbox_conformance.server_process import ServerProcess
 
@@ -26,10 +23,10 @@ class Served:
         ready_s: From the start of the process until episodes could be created.
     """
 
-    def __init__(self, process: ServerProcess, http: aiohttp.ClientSession) -> None:
+    def __init__(self, process: ServerProcess, connections: Connections) -> None:
         self.ready_s = process.ready_seconds
         self._process = process
-        self._http = http
+        self._connections = connections
 
     async def create(self, task_id: str, **body: object) -> str:
         data = await self.call("create", task_id=task_id, **body)
@@ -72,14 +69,11 @@ class Served:
             BenchmarkError: The answer is an error.
         """
         try:
-            async with self._http.post(f"/{verb}", json=body) as response:
-                answer = await response.json()
-        except aiohttp.ClientError as error:
+            status, answer = await self._connections.post(f"/{verb}", body)
+        except OSError as error:
             raise BenchmarkError(f"/{verb}: {error!r}; see {self._process.log}") from error
         if not answer.get("success"):
-            raise BenchmarkError(
-                f"/{verb} of {body}: {response.status} {answer}; see {self._process.log}"
-            )
+            raise BenchmarkError(f"/{verb} of {body}: {status} {answer}; see {self._process.log}")
         return answer["data"]
 
     def processes(self) -> list[psutil.Process]:
@@ -101,7 +95,8 @@ async def serve(settings: Mapping[str, str], log: Path) -> AsyncGenerator[Served
     inherited = {name: value for name, value in os.environ.items() if "SANDBOX_" not in name}
     with ServerProcess({**inherited, **settings}, log) as process:
         await asyncio.to_thread(process.wait_until_ready)
-        timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(process.url, timeout=timeout, connector=connector) as http:
-            yield Served(process, http)
+        connections = Connections(process.url, _CALL_SECONDS)
+        try:
+            yield Served(process, connections)
+        finally:
+            connections.close()

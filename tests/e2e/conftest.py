@@ -71,11 +71,11 @@ def solutions(sandbox: TrainingSandbox, shared: Namespace) -> Solutions:
 
 
 @pytest.fixture(scope="session")
-def measurements() -> Iterator[dict[str, float]]:
-    """Seconds that tests measured, written to build/e2e/measurements.json."""
+def measurements(worker_id: str) -> Iterator[dict[str, float]]:
+    """Seconds that tests measured, written to build/e2e/measurements-*.json, one a process."""
     seconds: dict[str, float] = {}
     yield seconds
-    target = REPOSITORY / "build" / "e2e" / "measurements.json"
+    target = REPOSITORY / "build" / "e2e" / f"measurements-{worker_id}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(seconds, indent=2) + "\n")
     for name, value in seconds.items():

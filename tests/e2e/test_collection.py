@@ -1,4 +1,4 @@
-"""Collection in time: how late each one was is written to build/e2e/measurements.json."""
+"""Collection in time: how late each one was is written to build/e2e/measurements-*.json."""
 
 from __future__ import annotations
 

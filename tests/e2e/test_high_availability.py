@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e.support.cluster import Namespace, cluster_command, kubectl, wait_until
 
+pytestmark = pytest.mark.alone
+
 SYSTEM = "training-sandbox-system"
 NAME = "training-sandbox"
 

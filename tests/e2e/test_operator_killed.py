@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from aiohttp import web
 
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl
-from tests.e2e.support.killing_proxy import KillingProxy, Trap
+from tests.support.api_proxy import ApiProxy, Call, Trap
+
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,8 @@ def api_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def proxy(api_server: str) -> Iterator[KillingProxy]:
-    with KillingProxy(api_server).running() as running:
+def proxy(api_server: str) -> Iterator[ApiProxy]:
+    with ApiProxy(api_server).running() as running:
         yield running
 
 
@@ -76,7 +77,7 @@ def free_port() -> int:
 class Operator:
     """The operator as a process of this machine, reaching the API server through the proxy."""
 
-    def __init__(self, proxy: KillingProxy, folder: Path, namespace: str) -> None:
+    def __init__(self, proxy: ApiProxy, folder: Path, namespace: str) -> None:
         self._namespace = namespace
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -133,7 +134,7 @@ class Operator:
 
 @pytest.fixture
 def operator(
-    proxy: KillingProxy, tmp_path: Path, namespace: Namespace, no_operator: None
+    proxy: ApiProxy, tmp_path: Path, namespace: Namespace, no_operator: None
 ) -> Iterator[Operator]:
     operator = Operator(proxy, tmp_path, namespace.name)
     yield operator
@@ -141,18 +142,18 @@ def operator(
     operator.wait_dead()
 
 
-def writes_pod(request: web.BaseRequest) -> bool:
-    return request.method in {"POST", "PATCH"} and "/pods" in request.path
+def writes_pod(call: Call) -> bool:
+    return call.method in {"POST", "PATCH"} and "/pods" in call.path
 
 
-def writes_status(number: int) -> Callable[[web.BaseRequest], bool]:
+def writes_status(number: int) -> Callable[[Call], bool]:
     """Matches the n-th write of an instance's status."""
     seen = 0
 
-    def matches(request: web.BaseRequest) -> bool:
+    def matches(call: Call) -> bool:
         nonlocal seen
-        if request.method in {"PATCH", "PUT"} and re.search(
-            r"/traininginstances/[^/]+/status", request.path
+        if call.method in {"PATCH", "PUT"} and re.search(
+            r"/traininginstances/[^/]+/status", call.path
         ):
             seen += 1
         return seen == number
@@ -160,8 +161,8 @@ def writes_status(number: int) -> Callable[[web.BaseRequest], bool]:
     return matches
 
 
-def deletes_instance(request: web.BaseRequest) -> bool:
-    return request.method == "DELETE" and "/traininginstances/" in request.path
+def deletes_instance(call: Call) -> bool:
+    return call.method == "DELETE" and "/traininginstances/" in call.path
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -175,16 +176,17 @@ def deletes_instance(request: web.BaseRequest) -> bool:
 )
 def test_one_pod_whenever_the_operator_is_killed(
     when: Literal["before", "after"],
-    point: Callable[[], Callable[[web.BaseRequest], bool]],
-    proxy: KillingProxy,
+    point: Callable[[], Callable[[Call], bool]],
+    proxy: ApiProxy,
     operator: Operator,
     namespace: Namespace,
 ) -> None:
-    proxy.trap = Trap(when, point(), operator.kill)
+    trap = Trap(when, point(), operator.kill)
+    proxy.faults.append(trap)
     operator.start()
     namespace.apply("survivor", slots=1)
     operator.wait_dead()
-    assert proxy.trap.fired
+    assert trap.fired
 
     operator.start()
     status = namespace.wait_phase("survivor", "Ready")
@@ -199,11 +201,11 @@ def test_one_pod_whenever_the_operator_is_killed(
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_collection_is_finished_by_the_next_operator(
     when: Literal["before", "after"],
-    proxy: KillingProxy,
+    proxy: ApiProxy,
     operator: Operator,
     namespace: Namespace,
 ) -> None:
-    proxy.trap = Trap(when, deletes_instance, operator.kill)
+    proxy.faults.append(Trap(when, deletes_instance, operator.kill))
     operator.start()
     namespace.apply("brief", slots=1, ttlSeconds=5)
     operator.wait_dead()
@@ -213,7 +215,7 @@ def test_a_collection_is_finished_by_the_next_operator(
 
 
 def test_a_converged_instance_costs_no_write_at_start(
-    proxy: KillingProxy, operator: Operator, namespace: Namespace
+    proxy: ApiProxy, operator: Operator, namespace: Namespace
 ) -> None:
     operator.start()
     namespace.apply("settled", slots=1)
@@ -222,15 +224,17 @@ def test_a_converged_instance_costs_no_write_at_start(
     operator.wait_dead()
     version = namespace.instance("settled").metadata.resourceVersion
 
-    proxy.requests.clear()
+    proxy.calls.clear()
     operator.start()
     # Another instance is served: the operator has seen all that there is.
     namespace.apply("witness", slots=1)
     namespace.wait_phase("witness", "Ready")
     writes = [
-        (method, path)
-        for method, path in proxy.requests
-        if method not in {"GET", "HEAD"} and "witness" not in path and "settled" in path
+        (call.method, call.path)
+        for call in proxy.calls
+        if call.method not in {"GET", "HEAD"}
+        and "witness" not in call.path
+        and "settled" in call.path
     ]
     assert writes == []
     assert namespace.instance("settled").metadata.resourceVersion == version

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.support.cluster import Namespace, kubectl
+
+pytestmark = pytest.mark.alone
 
 
 def test_instances_spread_over_the_workers(namespace: Namespace) -> None:

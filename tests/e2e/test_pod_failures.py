@@ -122,6 +122,7 @@ def stopped_node(namespace: Namespace) -> Iterator[list[str]]:
         kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=180s")
 
 
+@pytest.mark.alone
 def test_a_lost_node_fails_its_instances_and_others_go_on(
     namespace: Namespace, stopped_node: list[str], task_id: str
 ) -> None:

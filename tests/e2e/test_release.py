@@ -14,6 +14,8 @@ from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, run, wait_
 from tests.e2e.support.play import action, play
 from training_sandbox import TrainingSandbox
 
+pytestmark = pytest.mark.alone
+
 SYSTEM = "training-sandbox-system"
 
 

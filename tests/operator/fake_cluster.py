@@ -30,6 +30,7 @@ class Failure:
     times: int
     message: str = "made to fail"
     after_doing_it: bool = False
+    retry_after: int | None = None
 
 
 @dataclass
@@ -124,7 +125,10 @@ class FakeCluster:
                 failure.times -= 1
                 if failure.after_doing_it:
                     await handler(request)
-                return _refuse(failure.status, "Injected", failure.message)
+                answer = _refuse(failure.status, "Injected", failure.message)
+                if failure.retry_after is not None:
+                    answer.headers["Retry-After"] = str(failure.retry_after)
+                return answer
         return await handler(request)
 
     async def _list(self, request: web.Request) -> web.Response:

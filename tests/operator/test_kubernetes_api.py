@@ -1,5 +1,7 @@
 """Requests to the API server: their errors, their preconditions, their credentials."""
 
+import asyncio
+
 import kopf
 import pytest
 from aiohttp import web
@@ -102,3 +104,23 @@ async def test_credentials_that_have_expired_are_read_anew() -> None:
             await api.get_pod(Key("research", "demo"))
             await api.get_pod(Key("research", "demo"))
     assert seen == ["Bearer old", "Bearer new", "Bearer new"]
+
+
+async def test_when_the_api_server_asks_for_a_pause_no_other_write_is_sent() -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.method)
+        return web.json_response({}, status=429, headers={"Retry-After": "5"})
+
+    app = web.Application()
+    app.router.add_route("*", "/api/v1/namespaces/research/pods/demo", answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url(""))
+        async with KubernetesApi(lambda: kopf.ConnectionInfo(server=url)) as api:
+            with pytest.raises(errors.UnavailableError) as refused:
+                await api.delete_pod(Key("research", "demo"), uid="one")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(api.delete_pod(Key("research", "demo"), uid="two"), 0.1)
+    assert refused.value.retry_after == 5
+    assert seen == ["DELETE"]

@@ -107,6 +107,22 @@ async def test_a_request_that_fails_is_tried_again_after_a_pause(
     assert cluster.of_kind("pods")
 
 
+async def test_a_pause_that_the_api_server_asks_for_is_not_cut_short(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.instance()
+    cluster.fail("POST", "/pods", 429, retry_after=5)
+    await loop.settle()
+    cluster.change("traininginstances", "demo", lambda one: one["spec"].update(ttlSeconds=1000))
+    await loop.settle()
+    clock.advance(4.9)
+    await loop.work()
+    assert not cluster.of_kind("pods")
+    clock.advance(0.1)
+    await loop.work()
+    assert cluster.of_kind("pods")
+
+
 async def test_a_pod_over_quota_is_told_and_made_when_there_is_room(
     loop: Loop, cluster: FakeCluster, clock: Clock
 ) -> None:
@@ -370,3 +386,18 @@ async def test_a_question_that_is_not_answered_does_not_hold_up_the_end(
         await running
     assert not loop.controller._asker._under_way
     assert cluster.of_kind("traininginstances")
+
+
+async def test_much_that_is_as_it_should_be_does_not_hold_up_everything_else(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    for number in range(20):
+        cluster.instance(f"demo-{number}")
+    await loop.settle()
+    loop.controller._plan_anew()
+    working = asyncio.create_task(loop.controller._reconciler.work())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    left = len(loop.controller._queue)
+    working.cancel()
+    assert 0 < left < 20

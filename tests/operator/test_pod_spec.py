@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.operator import builders as build
-from training_sandbox_operator.decisions.pod_spec import build_pod, oversized_params
+from tests.operator.fake_cluster import apply_patch
+from training_sandbox_operator.decisions.pod_spec import build_claim, build_pod, oversized_params
 from training_sandbox_operator.model.catalogue import Environment
 
 
@@ -235,3 +236,11 @@ def test_an_instance_may_tolerate_lost_nodes_for_longer() -> None:
 def test_params_must_fit_into_one_environment_variable(length: int, is_oversized: bool) -> None:
     instance = build.instance(taskId="t1", params={"text": "x" * length})
     assert (oversized_params(instance) is not None) is is_oversized
+
+
+def test_a_claim_clears_who_manages_which_field() -> None:
+    pod = build.warm_pod_manifest(build.pool())
+    pod["metadata"]["managedFields"] = [{"manager": "kubelet"}]
+    assert apply_patch(pod, build_claim(build.instance(), resource_version=100))
+    # https://kubernetes.io/docs/reference/using-api/server-side-apply/#clearing-managedfields
+    assert pod["metadata"]["managedFields"] == [{}]

@@ -93,6 +93,14 @@ def test_warm_ups_give_way_to_claims_that_are_under_way() -> None:
     assert len(created(decide(pool, warm, promised={warm[0].key}))) == 1
 
 
+def test_in_a_burst_of_claims_warm_ups_wait_for_those_that_are_under_way() -> None:
+    pool = build.pool(replicas=8)
+    warm = pods(pool, 4)
+    decided = decide(pool, warm, promised={warm[0].key}, demand=claims(1, after(0)), at=after(0.5))
+    assert not created(decided)
+    assert decided.deadline == after(1)
+
+
 def test_warm_ups_do_not_give_way_when_the_stock_runs_low() -> None:
     pool = build.pool(replicas=4)
     decided = decide(pool, pods(pool, 1), demand=claims(1, after(0)), at=after(0.5))

@@ -72,6 +72,22 @@ async def test_a_pool_makes_its_pods_and_tells_when_it_is_full(
     assert status["conditions"][0]["status"] == "True"
 
 
+async def test_a_pause_that_the_api_server_asks_for_is_not_cut_short(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.pool(replicas=1)
+    cluster.fail("POST", "/pods", 429, retry_after=5)
+    await loop.settle()
+    cluster.change("trainingpools", "warm", lambda one: one["spec"].update(replicas=2))
+    await loop.settle()
+    clock.advance(4.9)
+    await loop.work()
+    assert not cluster.of_kind("pods")
+    clock.advance(0.1)
+    await loop.work()
+    assert len(cluster.of_kind("pods")) == 2
+
+
 async def test_a_full_pool_costs_no_write_in_this_life_or_the_next(
     loop: Loop, cluster: FakeCluster, clock: Clock, start_operator: Callable[[], Loop]
 ) -> None:

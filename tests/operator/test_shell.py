@@ -1,4 +1,4 @@
-"""The shell: of kopf only what watches, and nothing that writes."""
+"""The shell: of kopf only what watches, and nothing that writes; how its parts end together."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import kopf
 import pytest
 
-from tests.operator import builders as build
 from tests.operator.conftest import Loop
 from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator import shell
@@ -21,7 +20,7 @@ def registry(loop: Loop) -> kopf.OperatorRegistry:
 def test_only_events_are_handled_so_that_kopf_patches_nothing(
     registry: kopf.OperatorRegistry,
 ) -> None:
-    assert len(registry._watching.get_all_handlers()) == 3
+    assert len(registry._watching.get_all_handlers()) == 2
     for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert not kind.get_all_handlers()
 
@@ -40,25 +39,26 @@ def test_kopf_keeps_no_copies_of_objects() -> None:
     assert persistence.progress_storage.clear(essence={"spec": {}}) == {"spec": {}}
 
 
-def test_only_the_operators_pods_are_watched() -> None:
-    (selector,) = shell._kopf_settings().watching.label_selectors.values()
-    assert selector == "app.kubernetes.io/managed-by=training-sandbox"
-
-
 async def test_what_the_watches_tell_reaches_the_controller(
     registry: kopf.OperatorRegistry, loop: Loop, cluster: FakeCluster
 ) -> None:
     handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
     raw = cluster.instance()
-    pod = build.pod_manifest(build.instance())
     await handlers["instances"](type="ADDED", body=kopf.Body(raw))
-    await handlers["pods"](type=None, body=kopf.Body(pod))
     assert loop.controller.vital_signs()["instances"] == 1
-    assert loop.controller.vital_signs()["pods"] == 1
     await handlers["instances"](type="DELETED", body=kopf.Body(raw))
-    await handlers["pods"](type="DELETED", body=kopf.Body(pod))
     assert loop.controller.vital_signs()["instances"] == 0
-    assert loop.controller.vital_signs()["pods"] == 0
+
+
+async def test_after_kopf_has_listed_anew_everything_is_compared(
+    registry: kopf.OperatorRegistry, loop: Loop, cluster: FakeCluster
+) -> None:
+    handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
+    compared = loop.controller._feeds._was_listed_elsewhere
+    await handlers["instances"](type="MODIFIED", body=kopf.Body(cluster.instance()))
+    assert not compared.is_set()
+    await handlers["instances"](type=None, body=kopf.Body(cluster.instance()))
+    assert compared.is_set()
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_when_a_part_of_the_process_fails_all_of_it_ends() -> None:
     ended: list[str] = []
 
     async def failing() -> None:
-        raise shell.WatchError("gone")
+        raise OSError("gone")
 
     async def going_on() -> None:
         try:
@@ -124,6 +124,6 @@ async def test_when_a_part_of_the_process_fails_all_of_it_ends() -> None:
         finally:
             ended.append("going on")
 
-    with pytest.raises(shell.WatchError):
+    with pytest.raises(OSError, match="gone"):
         await shell._until_one_ends(failing(), going_on())
     assert ended == ["going on"]

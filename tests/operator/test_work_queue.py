@@ -1,6 +1,7 @@
 """The queue: nothing is lost, nothing is done twice at once."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from training_sandbox_operator.control.work_queue import WorkQueue
+from training_sandbox_operator.model.names import Key
 
 keys = st.sampled_from("abcd")
 
@@ -108,3 +110,14 @@ def test_a_success_makes_the_pause_short_again(queue: WorkQueue[str]) -> None:
 def test_failures_are_counted_by_key(queue: WorkQueue[str]) -> None:
     queue.fail("a")
     assert queue.fail("b").total_seconds() == 0.1
+
+
+@pytest.mark.parametrize("add", [WorkQueue.add, WorkQueue.add_urgent])
+async def test_a_namespace_with_thousands_of_keys_does_not_starve_one_with_one(
+    add: Callable[[WorkQueue[Key], Key], None],
+) -> None:
+    queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+    for number in range(5_000):
+        add(queue, Key("large", str(number)))
+    add(queue, Key("small", "only"))
+    assert {(await queue.get()).namespace for _ in range(2)} == {"large", "small"}

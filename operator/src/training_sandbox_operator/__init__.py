@@ -6,7 +6,7 @@ Layers, each importing only those below it:
 
 - ``shell``, ``__main__``: the process; kopf's watches feed the controller while it leads.
 - ``monitoring``: probes and metrics over HTTP.
-- ``control``: cache, queue, deadlines, the loop that reconciles one key, and the election.
+- ``control``: feeds, cache, queue, deadlines, the loop that reconciles one key, and the election.
 - ``cluster``: everything that talks to the API server or to an instance's server.
 - ``logs``, ``metrics``: what is told to people and Prometheus.
 - ``decisions``: pure functions from what is known to what is to be done.

@@ -1,13 +1,16 @@
 """The process: kopf logs in and watches; the controller does the rest, once this process leads.
 
-Of kopf only ``on.event`` is used. Its handlers that keep state write annotations and finalizers on
-every object, its timers and daemons cost two tasks an object, its indexes do not scale, and its
-peering is not leader election; a finalizer would also keep a namespace from going while the
-operator is away. Ownership and the garbage collector do that work.
+Of kopf only ``on.event`` is used, for the custom resources. Its handlers that keep state write
+annotations and finalizers on every object, its timers and daemons cost two tasks an object, its
+indexes do not scale, and its peering is not leader election; a finalizer would also keep a
+namespace from going while the operator is away. Ownership and garbage collection do that work. Of
+pods, of which there is four times as much to tell, the controller's own feed tells: by kopf's
+handlers they cost three fifths of the operator's processor time while pods are made and claimed.
 """
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import signal
 from collections.abc import Coroutine
@@ -22,16 +25,11 @@ from training_sandbox_operator import __version__
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import FIELD_MANAGER, KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
+from training_sandbox_operator.control.clock import ClusterClock
 from training_sandbox_operator.control.controller import Controller
 from training_sandbox_operator.control.election import Election, Leadership, new_identity
 from training_sandbox_operator.metrics import Metrics
-from training_sandbox_operator.model.names import (
-    GROUP,
-    PLURAL,
-    POD_SELECTOR,
-    POOL_PLURAL,
-    VERSION,
-)
+from training_sandbox_operator.model.names import GROUP, PLURAL, POOL_PLURAL, VERSION
 from training_sandbox_operator.monitoring import monitored
 from training_sandbox_operator.settings import Settings
 
@@ -82,9 +80,13 @@ async def serve(settings: Settings) -> None:
     _heed_signals(stopping)
     metrics = Metrics(__version__)
     leadership = Leadership(is_contested=settings.lease is not None)
+    clock = ClusterClock()
     async with (
         KubernetesApi(
-            login, may_write_for=leadership.seconds_left, on_call=metrics.count_call
+            login,
+            may_write_for=leadership.seconds_left,
+            on_call=metrics.count_call,
+            on_date=clock.observe,
         ) as api,
         aiohttp.ClientSession() as session,
     ):
@@ -94,6 +96,7 @@ async def serve(settings: Settings) -> None:
             catalogue=catalogue,
             namespaces=settings.namespaces,
             workers=settings.workers,
+            clock=clock.now,
             metrics=metrics,
         )
         work = _Work(controller, settings, stopping, leadership, metrics)
@@ -152,6 +155,9 @@ class _Work:
 
     async def run(self) -> None:
         await self._controller.synchronise()
+        # With 10,000 instances a full collection stops everything for a second, and finds nothing.
+        gc.collect()
+        gc.freeze()
         self._is_synchronised = True
         _log.info("synchronised: %s", self._controller.vital_signs())
         await _until_one_ends(
@@ -224,14 +230,14 @@ def _handlers(controller: Controller) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, PLURAL, id="instances", registry=registry)
     async def observe_instance(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         controller.observe_instance(type, body)
+        if type is None:
+            controller.compare_soon()
 
     @kopf.on.event(GROUP, VERSION, POOL_PLURAL, id="pools", registry=registry)
     async def observe_pool(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         controller.observe_pool(type, body)
-
-    @kopf.on.event("", "v1", "pods", id="pods", registry=registry)
-    async def observe_pod(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        controller.observe_pod(type, body)
+        if type is None:
+            controller.compare_soon()
 
     return registry
 
@@ -249,7 +255,6 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     settings.watching.connect_timeout = 5
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors["", "v1", "pods"] = POD_SELECTOR
     # The kubelet sends SIGKILL after the grace period; never outlive it.
     settings.process.ultimate_exiting_timeout = 20
     return settings

@@ -67,8 +67,12 @@ class PlantedWorld:
         return self.solutions[self.task_id][which]
 
 
-def _contents(directory: Path) -> dict[str, tuple[bytes, int, int]]:
-    return {
-        path.name: (path.read_bytes(), path.stat().st_mode, path.stat().st_nlink)
-        for path in directory.iterdir()
-    }
+def _contents(directory: Path) -> dict[str, tuple[bytes, int, int]] | None:
+    """What is in a folder; None when its owner may not read it any more."""
+    try:
+        return {
+            path.name: (path.read_bytes(), path.stat().st_mode, path.stat().st_nlink)
+            for path in directory.iterdir()
+        }
+    except PermissionError:
+        return None

@@ -40,6 +40,10 @@ class RejectedError(ApiError):
     """400, 403, 422: the request is understood and not allowed; the same one will fail again."""
 
 
+class ExpiredError(ApiError):
+    """410: the version or the page that was asked for is forgotten; list everything anew."""
+
+
 class UnavailableError(ApiError):
     """429, 5xx, a lost connection, a timeout: it may or may not have been done; try again."""
 
@@ -66,6 +70,8 @@ def error_of(
         kind = NotFoundError
     elif status == 409:  # noqa: PLR2004
         kind = AlreadyExistsError if reason == "AlreadyExists" else ConflictError
+    elif status == 410:  # noqa: PLR2004
+        kind = ExpiredError
     elif status in {400, 403, 405, 413, 415, 422}:
         kind = RejectedError
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None

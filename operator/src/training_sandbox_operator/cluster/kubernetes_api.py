@@ -10,27 +10,25 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
 import aiohttp
 import kopf
 
+from training_sandbox_operator.cluster import paths
+from training_sandbox_operator.cluster.admission import Admission, Urgency
 from training_sandbox_operator.cluster.errors import (
     NotFoundError,
     NotLeadingError,
     UnavailableError,
     error_of,
 )
+from training_sandbox_operator.cluster.fenced_body import FencedBody
+from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
 from training_sandbox_operator.model.lease import Lease
-from training_sandbox_operator.model.names import (
-    GROUP,
-    PLURAL,
-    POD_SELECTOR,
-    POOL_PLURAL,
-    VERSION,
-    Key,
-)
+from training_sandbox_operator.model.names import POD_SELECTOR, Key
 
 FIELD_MANAGER = "training-sandbox-operator"
 _TIMEOUT_SECONDS = 30.0
@@ -40,13 +38,15 @@ _KEEPALIVE_SECONDS = 60.0
 _PAGE_SIZE = 500
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
+_TOO_MANY_REQUESTS = 429
+_LONGEST_HOLD_SECONDS = 10.0
 _JSON_PATCH = "application/json-patch+json"
-
-_LEASES = "apis/coordination.k8s.io/v1/namespaces"
 
 JsonDict = dict[str, Any]
 OnCall = Callable[[str, str, int, float], None]
 """Told of each request: method, path, HTTP status (0: no answer), seconds."""
+OnDate = Callable[[str, float], None]
+"""Told of each answer: the API server's Date header, how many seconds the answer took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,15 @@ class Page:
     resource_version: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    path: str
+    query: Mapping[str, str]
+    data: bytes | None
+    content_type: str
+
+
 class KubernetesApi:
     """The API server. An asynchronous context manager.
 
@@ -70,8 +79,10 @@ class KubernetesApi:
         login: returns fresh credentials; called again when the server refuses the old ones, as it
             does after the kubelet has rotated the service account's token.
         may_write_for: returns for how many seconds from now this process may write: it is asked
-            right before a write is sent, which is given up then. Leases are exempt.
+            before a write, which is given up then, and once more as its bytes go out. Leases are
+            exempt.
         on_call: told of each request.
+        on_date: told of each answer.
     """
 
     def __init__(
@@ -80,10 +91,13 @@ class KubernetesApi:
         *,
         may_write_for: Callable[[], float] = lambda: math.inf,
         on_call: OnCall | None = None,
+        on_date: OnDate | None = None,
     ) -> None:
         self._login = login
         self._may_write_for = may_write_for
         self._on_call = on_call
+        self._on_date = on_date
+        self._admission = Admission()
         self._writes = 0
         self._nothing_is_written = asyncio.Event()
         self._nothing_is_written.set()
@@ -98,7 +112,12 @@ class KubernetesApi:
                 ssl=connection.as_ssl_context(),
                 keepalive_timeout=_KEEPALIVE_SECONDS,
             ),
-            headers={"User-Agent": FIELD_MANAGER, "Accept": "application/json"},
+            headers={
+                "User-Agent": FIELD_MANAGER,
+                "Accept": "application/json",
+                # To compress a list takes longer than to send it.
+                "Accept-Encoding": "identity",
+            },
         )
         return self
 
@@ -114,19 +133,21 @@ class KubernetesApi:
         """Return whether a write would be sent now."""
         return self._may_write_for() > 0
 
-    async def create_pod(self, manifest: Mapping[str, Any]) -> JsonDict:
+    async def create_pod(
+        self, manifest: Mapping[str, Any], urgency: Urgency = Urgency.START
+    ) -> JsonDict:
         """Create a pod and return it."""
         namespace: str = manifest["metadata"]["namespace"]
-        return await self._request("POST", _pods(namespace), body=manifest)
+        return await self._request("POST", paths.pods(namespace), body=manifest, urgency=urgency)
 
     async def get_pod(self, key: Key) -> JsonDict:
         """Return a pod."""
-        return await self._request("GET", f"{_pods(key.namespace)}/{key.name}")
+        return await self._request("GET", f"{paths.pods(key.namespace)}/{key.name}")
 
     async def patch_pod(self, key: Key, patch: Sequence[Mapping[str, Any]]) -> JsonDict:
         """Apply a JSON patch, which says what it is for, to a pod and return the pod."""
         return await self._request(
-            "PATCH", f"{_pods(key.namespace)}/{key.name}", body=patch, content_type=_JSON_PATCH
+            "PATCH", f"{paths.pods(key.namespace)}/{key.name}", body=patch, content_type=_JSON_PATCH
         )
 
     async def delete_pod(
@@ -150,14 +171,16 @@ class KubernetesApi:
             options["preconditions"]["resourceVersion"] = str(resource_version)
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
-        return await self._request("DELETE", f"{_pods(key.namespace)}/{key.name}", body=options)
+        return await self._request(
+            "DELETE", f"{paths.pods(key.namespace)}/{key.name}", body=options
+        )
 
     async def delete_instance(self, key: Key, *, uid: str, resource_version: int) -> None:
         """Delete the instance if it is still exactly this one: its deadline may have been moved."""
         preconditions = {"uid": uid, "resourceVersion": str(resource_version)}
         await self._request(
             "DELETE",
-            f"{_instances(key.namespace)}/{key.name}",
+            f"{paths.instances(key.namespace)}/{key.name}",
             body={"preconditions": preconditions, "propagationPolicy": "Background"},
         )
 
@@ -165,16 +188,23 @@ class KubernetesApi:
         self, key: Key, *, resource_version: int, status: Mapping[str, Any]
     ) -> JsonDict:
         """Replace the status of the instance, if it is in this version, and return the instance."""
-        return await self._replace_status(_instances(key.namespace), key, resource_version, status)
+        path = paths.instances(key.namespace)
+        return await self._replace_status(path, key, resource_version, status, Urgency.FIRST)
 
     async def replace_pool_status(
         self, key: Key, *, resource_version: int, status: Mapping[str, Any]
     ) -> JsonDict:
         """Replace the status of the pool, if it is in this version, and return the pool."""
-        return await self._replace_status(_pools(key.namespace), key, resource_version, status)
+        path = paths.pools(key.namespace)
+        return await self._replace_status(path, key, resource_version, status, Urgency.WARM_UP)
 
     async def _replace_status(
-        self, path: str, key: Key, resource_version: int, status: Mapping[str, Any]
+        self,
+        path: str,
+        key: Key,
+        resource_version: int,
+        status: Mapping[str, Any],
+        urgency: Urgency,
     ) -> JsonDict:
         # To replace the version by the one that is meant makes the server answer 409 when it is
         # another one; a "test" would make it answer 422, as for a status that the schema refuses.
@@ -183,31 +213,38 @@ class KubernetesApi:
             {"op": "add", "path": "/status", "value": status},
         ]
         return await self._request(
-            "PATCH", f"{path}/{key.name}/status", body=patch, content_type=_JSON_PATCH
+            "PATCH",
+            f"{path}/{key.name}/status",
+            body=patch,
+            content_type=_JSON_PATCH,
+            urgency=urgency,
         )
 
     async def create_event(self, manifest: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         namespace: str = manifest["metadata"]["namespace"]
-        await self._request("POST", f"api/v1/namespaces/{namespace}/events", body=manifest)
+        path = f"api/v1/namespaces/{namespace}/events"
+        await self._request("POST", path, body=manifest, urgency=Urgency.WARM_UP)
 
     async def get_lease(self, key: Key) -> Lease | None:
         """Return the lease, None when there is none."""
         try:
-            return Lease.from_api(await self._request("GET", f"{_leases(key)}/{key.name}"))
+            return Lease.from_api(await self._request("GET", f"{paths.leases(key)}/{key.name}"))
         except NotFoundError:
             return None
 
     async def create_lease(self, key: Key, spec: Mapping[str, Any]) -> Lease:
         """Create the lease and return it."""
         body = _lease({"namespace": key.namespace, "name": key.name}, spec)
-        return Lease.from_api(await self._request("POST", _leases(key), body=body, is_fenced=False))
+        return Lease.from_api(
+            await self._request("POST", paths.leases(key), body=body, is_fenced=False)
+        )
 
     async def replace_lease(self, key: Key, version: str, spec: Mapping[str, Any]) -> Lease:
         """Replace the lease, if it is in this version, and return it."""
         metadata = {"namespace": key.namespace, "name": key.name, "resourceVersion": version}
         body = _lease(metadata, spec)
-        path = f"{_leases(key)}/{key.name}"
+        path = f"{paths.leases(key)}/{key.name}"
         return Lease.from_api(await self._request("PUT", path, body=body, is_fenced=False))
 
     async def until_nothing_is_written(self) -> None:
@@ -216,15 +253,42 @@ class KubernetesApi:
 
     def list_instances(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all instances of a namespace, or of all namespaces."""
-        return self._list(_instances(namespace), {})
+        return self._list(paths.instances(namespace), {})
 
     def list_pools(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pools of a namespace, or of all namespaces."""
-        return self._list(_pools(namespace), {})
+        return self._list(paths.pools(namespace), {})
 
     def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
-        return self._list(_pods(namespace), {"labelSelector": POD_SELECTOR})
+        return self._list(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
+
+    def watch_pods(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to an operator's pods after a version, for a minute."""
+        return self._watch(paths.pods(namespace), {"labelSelector": POD_SELECTOR}, since)
+
+    async def _watch(
+        self, path: str, query: Mapping[str, str], since: int
+    ) -> AsyncIterator[Change]:
+        parameters = {**query, **watch_query(since)}
+        seconds = float(parameters["timeoutSeconds"])
+        timeout = aiohttp.ClientTimeout(total=seconds + _CONNECT_SECONDS, connect=_CONNECT_SECONDS)
+        try:
+            async with self._session.get(
+                path, params=parameters, headers=self._authorization, timeout=timeout
+            ) as response:
+                if response.status >= _BAD_REQUEST:
+                    text = await response.text()
+                    if response.status == _UNAUTHORIZED:
+                        self._authorization = self._login().as_http_headers()
+                    retry_after = response.headers.get("Retry-After")
+                    raise error_of(
+                        response.status, _decode(text), text=text, retry_after=retry_after
+                    )
+                async for change in changes(response.content):
+                    yield change
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(0, "Unreachable", f"watch {path}: {error!r}") from error
 
     async def _list(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
         position = ""
@@ -248,85 +312,73 @@ class KubernetesApi:
         body: object = None,
         content_type: str = "application/json",
         is_fenced: bool = True,
+        urgency: Urgency = Urgency.FIRST,
     ) -> JsonDict:
         parameters = {**(query or {})}
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
         data = None if body is None else json.dumps(body).encode()
-        send = self._write if is_fenced and method != "GET" else self._send
-        status, text, retry_after = await send(method, path, parameters, data, content_type)
+        call = _Call(method, path, parameters, data, content_type)
+        send = partial(self._write, urgency) if is_fenced and method != "GET" else self._send
+        status, text, retry_after = await send(call)
         if status == _UNAUTHORIZED:
             self._authorization = self._login().as_http_headers()
-            status, text, retry_after = await send(method, path, parameters, data, content_type)
+            status, text, retry_after = await send(call)
         answer = _decode(text)
         if status >= _BAD_REQUEST:
-            raise error_of(status, answer, text=text, retry_after=retry_after)
+            error = error_of(status, answer, text=text, retry_after=retry_after)
+            if status == _TOO_MANY_REQUESTS:
+                self._admission.hold(min(error.retry_after or 0, _LONGEST_HOLD_SECONDS))
+            raise error
         return answer
 
-    async def _write(
-        self, method: str, path: str, query: Mapping[str, str], data: bytes | None, kind: str
-    ) -> tuple[int, str, str | None]:
-        """Send a write if this process may write, and for no longer than it may."""
-        seconds = self._may_write_for()
-        if seconds <= 0:
-            raise NotLeadingError(0, "NotLeading", f"{method} {path}: this process does not lead")
-        self._writes += 1
-        self._nothing_is_written.clear()
-        try:
-            return await self._send(method, path, query, data, kind, seconds=seconds)
-        finally:
-            self._writes -= 1
-            if not self._writes:
-                self._nothing_is_written.set()
+    async def _write(self, urgency: Urgency, call: _Call) -> tuple[int, str, str | None]:
+        """Send a write in its turn if this process may write, and for no longer than it may."""
+        async with self._admission.enter(urgency):
+            seconds = self._may_write_for()
+            if seconds <= 0:
+                message = f"{call.method} {call.path}: this process does not lead"
+                raise NotLeadingError(0, "NotLeading", message)
+            self._writes += 1
+            self._nothing_is_written.clear()
+            try:
+                fenced = FencedBody(call.data or b"", self.may_write)
+                return await self._send(call, seconds, fenced)
+            finally:
+                self._writes -= 1
+                if not self._writes:
+                    self._nothing_is_written.set()
 
     async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        data: bytes | None,
-        kind: str,
-        *,
-        seconds: float = _TIMEOUT_SECONDS,
+        self, call: _Call, seconds: float = _TIMEOUT_SECONDS, fenced: FencedBody | None = None
     ) -> tuple[int, str, str | None]:
-        headers = {**self._authorization, "Content-Type": kind}
+        headers = {**self._authorization, "Content-Type": call.content_type}
         timeout = aiohttp.ClientTimeout(
             total=min(seconds, _TIMEOUT_SECONDS), connect=_CONNECT_SECONDS
         )
         begin, status = time.perf_counter(), 0
         try:
             async with self._session.request(
-                method, path, params=query, data=data, headers=headers, timeout=timeout
+                call.method,
+                call.path,
+                params=call.query,
+                data=call.data if fenced is None else fenced,
+                headers=headers,
+                timeout=timeout,
             ) as response:
+                if self._on_date is not None:
+                    date = response.headers.get("Date", "")
+                    self._on_date(date, time.perf_counter() - begin)
                 text = await response.text()
                 status = response.status
                 return status, text, response.headers.get("Retry-After")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise UnavailableError(0, "Unreachable", f"{method} {path}: {error!r}") from error
+            raise UnavailableError(
+                0, "Unreachable", f"{call.method} {call.path}: {error!r}"
+            ) from error
         finally:
             if self._on_call is not None:
-                self._on_call(method, path, status, time.perf_counter() - begin)
-
-
-def _pods(namespace: str | None) -> str:
-    return f"api/v1/namespaces/{namespace}/pods" if namespace else "api/v1/pods"
-
-
-def _instances(namespace: str | None) -> str:
-    return _custom(namespace, PLURAL)
-
-
-def _pools(namespace: str | None) -> str:
-    return _custom(namespace, POOL_PLURAL)
-
-
-def _custom(namespace: str | None, plural: str) -> str:
-    root = f"apis/{GROUP}/{VERSION}"
-    return f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
-
-
-def _leases(key: Key) -> str:
-    return f"{_LEASES}/{key.namespace}/leases"
+                self._on_call(call.method, call.path, status, time.perf_counter() - begin)
 
 
 def _lease(metadata: JsonDict, spec: Mapping[str, Any]) -> JsonDict:

@@ -2,6 +2,7 @@
 
 import logging
 
+from training_sandbox_operator.cluster.admission import Urgency
 from training_sandbox_operator.cluster.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -49,7 +50,7 @@ class PoolApplier:
         """Create a warm pod; one of that name is looked at, and is the pool's or in the way."""
         pool, metadata = action.pool, action.manifest["metadata"]
         try:
-            raw = await self._api.create_pod(action.manifest)
+            raw = await self._api.create_pod(action.manifest, Urgency.WARM_UP)
             _log.info("%s: created warm pod %s", pool.key, metadata["name"])
         except AlreadyExistsError:
             raw = await self._api.get_pod(Key(pool.key.namespace, metadata["name"]))

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+from training_sandbox_operator.control.burials import Burials
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.model.catalogue import Catalogue
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -43,6 +44,7 @@ class Cache:
         self._pods: dict[Key, Pod] = {}
         self._pods_by_owner: defaultdict[Key, set[Key]] = defaultdict(set)
         self._memories: dict[str, _Memory] = {}
+        self._buried = Burials()
 
     @property
     def instances(self) -> Collection[TrainingInstance]:
@@ -87,6 +89,8 @@ class Cache:
         known = self._instances.get(instance.key)
         if known is not None and known.resource_version > instance.resource_version:
             return
+        if instance.uid in self._buried:
+            return
         if known is not None and known.uid != instance.uid:
             self._memories.pop(known.uid, None)
             self._stop_waiting(known)
@@ -104,10 +108,17 @@ class Cache:
             self._stop_waiting(known)
             self._on_change(key)
 
+    def bury_instance(self, key: Key, uid: str) -> None:
+        """Take in that this instance is gone for good, whatever is told of it later."""
+        self._buried.add(uid)
+        self.remove_instance(key, uid)
+
     def store_pod(self, pod: Pod) -> None:
         """Take in a version of a pod."""
         known = self._pods.get(pod.key)
         if known is not None and known.resource_version > pod.resource_version:
+            return
+        if pod.uid in self._buried:
             return
         self._pods[pod.key] = pod
         if known is not None and (known.owner, known.uid) != (pod.owner, pod.uid):
@@ -134,6 +145,11 @@ class Cache:
         if owner is not None and not known.is_warm:
             self._renew_claim(owner)
             self._on_change(owner)
+
+    def bury_pod(self, key: Key, uid: str) -> None:
+        """Take in that this pod is gone for good, whatever is told of it later."""
+        self._buried.add(uid)
+        self.remove_pod(key, uid)
 
     def look_again(self, key: Key) -> None:
         """Have the instance looked at, before others, though nothing may have changed."""

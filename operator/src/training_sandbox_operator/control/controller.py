@@ -15,11 +15,11 @@ from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.deadlines import Deadlines
+from training_sandbox_operator.control.feeds import Feeds, Source
 from training_sandbox_operator.control.journeys import Journeys
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.control.reconcile import Reconciler
 from training_sandbox_operator.control.reconcile_pools import PoolReconciler
-from training_sandbox_operator.control.resync import Resync
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -79,7 +79,7 @@ class Controller:
             ),
         )
         self._catalogue = catalogue
-        self._resync = Resync(api, self._cache, namespaces)
+        self._feeds = Feeds(self._sources(api), namespaces)
         self._asker = Asker(session, self._cache, clock, api.may_write)
         self._workers = workers
         self._clock = clock
@@ -113,31 +113,69 @@ class Controller:
         )
 
     def observe_instance(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         instance = TrainingInstance.from_api(raw)
         if kind == _DELETED:
             self._journeys.forget(instance.uid)
-            self._cache.remove_instance(instance.key, instance.uid)
+            self._cache.bury_instance(instance.key, instance.uid)
         else:
             if kind == _ADDED:
                 self._journeys.begin(instance)
             self._cache.store_instance(instance)
 
     def observe_pool(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pool = TrainingPool.from_api(raw)
         if kind == _DELETED:
-            self._cache.pools.remove_pool(pool.key, pool.uid)
+            self._cache.pools.bury_pool(pool.key, pool.uid)
         else:
             self._cache.pools.store_pool(pool)
 
     def observe_pod(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pod = Pod.from_api(raw)
         if kind == _DELETED:
-            self._cache.remove_pod(pod.key, pod.uid)
+            self._cache.bury_pod(pod.key, pod.uid)
         else:
             self._cache.store_pod(pod)
+
+    def compare_soon(self) -> None:
+        """Take in that a watch has begun anew, and does not tell what went meanwhile."""
+        self._feeds.compare_soon()
+
+    def _sources(self, api: KubernetesApi) -> tuple[Source, ...]:
+        """Return the kinds of objects.
+
+        The instances come before the pods: a pod that a listed instance's status names was there
+        before, so when the list of pods does not have it, it is gone.
+        """
+        cache = self._cache
+        return (
+            Source(
+                "pools",
+                api.list_pools,
+                None,
+                self.observe_pool,
+                lambda: cache.pools.pools,
+                cache.pools.remove_pool,
+            ),
+            Source(
+                "instances",
+                api.list_instances,
+                None,
+                self.observe_instance,
+                lambda: cache.instances,
+                cache.remove_instance,
+            ),
+            Source(
+                "pods",
+                api.list_pods,
+                api.watch_pods,
+                self.observe_pod,
+                lambda: cache.pods,
+                cache.remove_pod,
+            ),
+        )
 
     async def synchronise(self) -> None:
         """Learn of everything there is. Nothing is decided before: what is not known is not gone.
@@ -145,7 +183,7 @@ class Controller:
         Raises:
             ApiError: a list cannot be had.
         """
-        await self._resync.once()
+        await self._feeds.synchronise()
 
     async def run(self) -> None:
         """Reconcile until cancelled; ``synchronise`` comes first."""
@@ -166,7 +204,7 @@ class Controller:
                     self._pool_deadlines.run(self._pool_queue.add, self._clock),
                     name="deadlines of pools",
                 )
-                tasks.create_task(self._resync.run(), name="resync")
+                tasks.create_task(self._feeds.run(), name="feeds")
                 tasks.create_task(self._catalogue.watch(self._plan_anew), name="catalogue")
         finally:
             await self._asker.close()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from training_sandbox_operator.control.burials import Burials
 from training_sandbox_operator.decisions.claims import share_out
 from training_sandbox_operator.model.catalogue import Catalogue
 from training_sandbox_operator.model.demand import Demand
@@ -68,6 +69,7 @@ class PoolTable:
         self._on_news = on_news
         self._clock = clock
         self._records: dict[Key, _Record] = {}
+        self._buried = Burials()
 
     @property
     def pools(self) -> Iterator[TrainingPool]:
@@ -103,6 +105,8 @@ class PoolTable:
 
     def store_pool(self, pool: TrainingPool) -> None:
         """Take in a version of a pool."""
+        if pool.uid in self._buried:
+            return
         record = self._records.setdefault(pool.key, _Record())
         known = record.pool
         if known is not None and known.resource_version > pool.resource_version:
@@ -129,6 +133,11 @@ class PoolTable:
         record.pool = None
         self._tell(record)
         self._forget_if_empty(key, record)
+
+    def bury_pool(self, key: Key, uid: str) -> None:
+        """Take in that this pool is gone for good, whatever is told of it later."""
+        self._buried.add(uid)
+        self.remove_pool(key, uid)
 
     def store_pod(self, pod: Pod) -> None:
         """Take in a version of a warm pod."""

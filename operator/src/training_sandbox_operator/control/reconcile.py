@@ -1,5 +1,6 @@
 """The reconciliation of one key: see what is, decide, do it."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from training_sandbox_operator.cluster.errors import ApiError, ConflictError, No
 from training_sandbox_operator.control.apply import Applier
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.deadlines import Deadlines
+from training_sandbox_operator.control.rests import Rests
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.decisions.plan import plan
 from training_sandbox_operator.logs import about
@@ -52,6 +54,7 @@ class Reconciler:
         self._catalogue = catalogue
         self._clock = clock
         self._metrics = metrics
+        self._rests: Rests[Key] = Rests()
 
     async def work(self) -> None:
         """Reconcile one key after the other, for ever. Any number of these may run."""
@@ -61,6 +64,9 @@ class Reconciler:
                 await self.reconcile(key)
             finally:
                 self._queue.done(key)
+            # A plan that has nothing to do waits for nothing: thousands of them must not hold up
+            # the watches, the probes and the lease.
+            await asyncio.sleep(0)
 
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
@@ -68,6 +74,10 @@ class Reconciler:
             await self._try(key, outcome)
 
     async def _try(self, key: Key, outcome: Outcome) -> None:
+        rests_until = self._rests.end_of(key, self._clock())
+        if rests_until is not None:
+            self._deadlines.set(key, rests_until)
+            return
         try:
             now = self._clock()
             decided = plan(self._cache.situation(key, self._catalogue()), now)
@@ -78,6 +88,7 @@ class Reconciler:
             pause = self._queue.fail(key)
             if error.retry_after is not None:
                 pause = max(pause, timedelta(seconds=error.retry_after))
+                self._rests.begin(key, self._clock() + pause)
             # What is gone or was changed meanwhile is news that the watch is about to bring.
             level = (
                 logging.DEBUG

@@ -9,6 +9,7 @@ from training_sandbox_operator.cluster.errors import ApiError, ConflictError, No
 from training_sandbox_operator.control.apply import Applier
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.deadlines import Deadlines
+from training_sandbox_operator.control.rests import Rests
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.decisions.actions import (
     Action,
@@ -59,6 +60,7 @@ class PoolReconciler:
         self._catalogue = catalogue
         self._clock = clock
         self._metrics = metrics
+        self._rests: Rests[Key] = Rests()
 
     async def work(self) -> None:
         """Reconcile one pool after the other, for ever. Any number of these may run."""
@@ -77,6 +79,10 @@ class PoolReconciler:
             await self._try(key, outcome)
 
     async def _try(self, key: Key, outcome: Outcome) -> None:
+        rests_until = self._rests.end_of(key, self._clock())
+        if rests_until is not None:
+            self._deadlines.set(key, rests_until)
+            return
         try:
             deadline = await self._reconcile(key)
         except ApiError as error:
@@ -84,6 +90,7 @@ class PoolReconciler:
             pause = self._queue.fail(key)
             if error.retry_after is not None:
                 pause = max(pause, timedelta(seconds=error.retry_after))
+                self._rests.begin(key, self._clock() + pause)
             is_news = isinstance(error, ConflictError | NotFoundError)
             _log.log(
                 logging.DEBUG if is_news else logging.WARNING,

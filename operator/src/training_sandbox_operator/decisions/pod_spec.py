@@ -100,6 +100,10 @@ def build_claim(instance: TrainingInstance, resource_version: int) -> list[Manif
             "path": f"/metadata/annotations/{_escaped(_SAFE_TO_EVICT)}",
             "value": "false",
         },
+        # Nobody applies these pods. To tell whose each field is costs the API server a third of the
+        # claim, and half of what everybody who watches pods is told.
+        # https://kubernetes.io/docs/reference/using-api/server-side-apply/#clearing-managedfields
+        {"op": "add", "path": "/metadata/managedFields", "value": [{}]},
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess
 from training_sandbox_operator.model.pod import Pod
@@ -19,6 +19,7 @@ class Members:
     Attributes:
         current: of the present template, and young enough.
         outdated: of an earlier one, or too old; still good for a claim when they are ready.
+        ready: how many of the current and the outdated ones a claim would get at once.
         broken: of no use any more, each with what has become of it.
         obstacle: what the first current pod that is not ready waits for.
         changes_at: when a pod is too old, or its state means something else.
@@ -26,6 +27,7 @@ class Members:
 
     current: Sequence[Pod]
     outdated: Sequence[Pod]
+    ready: int
     broken: Sequence[tuple[Pod, PodState]]
     obstacle: PodState | None
     changes_at: datetime | None
@@ -34,11 +36,6 @@ class Members:
     def alive(self) -> int:
         """How many there are that are ready or may become so."""
         return len(self.current) + len(self.outdated)
-
-    @property
-    def ready(self) -> int:
-        """How many a claim would get at once."""
-        return sum(pod.is_ready for pod in (*self.current, *self.outdated))
 
     def lacking(self, target: int) -> int:
         """Return how many pods are to be made.
@@ -56,8 +53,9 @@ class Members:
         Of the outdated ones those go that are not ready, and of those that are ready so many that
         three quarters of the target stay ready.
         """
-        too_many = max(len(self.current) - target, 0)
-        yield from sorted(self.current, key=_worth)[:too_many]
+        too_many = len(self.current) - target
+        if too_many > 0:
+            yield from sorted(self.current, key=_worth)[:too_many]
         spare = max(self.ready - (target - share_replaced(target, least=0)), 0)
         for pod in sorted(self.outdated, key=_worth):
             if not pod.is_ready:
@@ -83,11 +81,14 @@ def sort_members(
     broken: list[tuple[Pod, PodState]] = []
     obstacle: PodState | None = None
     changes_at: list[datetime] = []
+    ready, longest_age = 0, pool.longest_age
     for pod in situation.warm:
         if pod.terminates_at is not None or pod.key in situation.promised:
             continue
-        too_old_at = _too_old_at(pool, pod)
-        if not pod.is_ready:
+        too_old_at = _too_old_at(longest_age, pod)
+        if pod.is_ready:
+            ready += 1
+        else:
             state = assess(pod, now)
             if state.stage is Stage.LOST:
                 broken.append((pod, state))
@@ -103,7 +104,7 @@ def sort_members(
             current.append(pod)
             if too_old_at is not None:
                 changes_at.append(too_old_at)
-    return Members(current, outdated, broken, obstacle, min(changes_at, default=None))
+    return Members(current, outdated, ready, broken, obstacle, min(changes_at, default=None))
 
 
 def share_replaced(target: int, *, least: int) -> int:
@@ -111,8 +112,7 @@ def share_replaced(target: int, *, least: int) -> int:
     return max(target // _SHARE_REPLACED, least)
 
 
-def _too_old_at(pool: TrainingPool, pod: Pod) -> datetime | None:
-    age = pool.longest_age
+def _too_old_at(age: timedelta | None, pod: Pod) -> datetime | None:
     return pod.created_at + age if age is not None and pod.created_at is not None else None
 
 

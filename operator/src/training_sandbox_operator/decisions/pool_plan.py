@@ -31,7 +31,8 @@ CREATED_AT_ONCE = 64
 _STATUS_PERIOD = timedelta(seconds=1)
 _BURST = timedelta(seconds=1)
 _LEAST_STOCK = 4
-"""A pool that has more than this part of its pods lets claims go first: it makes one at a time."""
+"""A pool that has more than this part of its pods lets claims go first: while a claim is on its way
+it makes none, and between claims one at a time."""
 
 
 def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
@@ -83,7 +84,11 @@ def _plan_creation(
         return Plan()
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)
-    gives_way = _is_bursting(situation, now) and members.ready * _LEAST_STOCK > target
+    burst_ends_at = _burst_ends_at(situation, now)
+    is_claimed = burst_ends_at is not None or bool(situation.promised)
+    gives_way = is_claimed and members.ready * _LEAST_STOCK > target
+    if gives_way and burst_ends_at is not None and situation.promised:
+        return Plan(deadline=burst_ends_at)
     # What was refused is tried with one pod, and not with as many as there are to be.
     at_once = 1 if refusal is not None or gives_way else min(lacking, CREATED_AT_ONCE)
     creations: list[Action] = [
@@ -93,10 +98,11 @@ def _plan_creation(
     return Plan(tuple(creations))
 
 
-def _is_bursting(situation: PoolSituation, now: datetime) -> bool:
-    """Return whether there are claims, which the API server is left to."""
+def _burst_ends_at(situation: PoolSituation, now: datetime) -> datetime | None:
+    """Return until when the API server is left to claims; None when there are none."""
     claimed_at = situation.demand.claimed_at() if situation.demand is not None else None
-    return bool(situation.promised) or (claimed_at is not None and now < claimed_at + _BURST)
+    ends_at = claimed_at + _BURST if claimed_at is not None else now
+    return ends_at if now < ends_at else None
 
 
 def _plan_status(

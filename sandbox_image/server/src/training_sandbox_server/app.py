@@ -37,12 +37,16 @@ def create_app(incarnation: Incarnation) -> Gateway:
         redoc_url=None,
         exception_handlers=errors.handlers,
     )
-    # They are looked through in this order.
-    app.include_router(_playing(incarnation))
-    app.include_router(_several(incarnation))
-    app.include_router(_looking(incarnation))
-    app.include_router(_probes(incarnation))
-    return Gateway(app, incarnation.name, errors)
+    routers = [make(incarnation) for make in (_playing, _several, _looking, _probes)]
+    for router in routers:
+        app.include_router(router)
+    verbs = {
+        route.path: route.call
+        for router in routers
+        for route in router.routes
+        if isinstance(route, VerbRoute)
+    }
+    return Gateway(app, verbs, incarnation.name, errors)
 
 
 def _playing(incarnation: Incarnation) -> APIRouter:

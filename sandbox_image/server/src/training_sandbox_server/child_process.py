@@ -62,9 +62,12 @@ class ChildProcess:
         Raises:
             TimeoutError, ProcessGoneError: See `request`.
         """
+        async with asyncio.timeout(seconds):
+            return await self._hear()
+
+    async def _hear(self) -> wire.Frame:
         try:
-            async with asyncio.timeout(seconds):
-                return await frames.read(self._reader)
+            return await frames.read(self._reader)
         except frames.DISCONNECTED as error:
             raise ProcessGoneError(await self._manner_of_end()) from error
         except wire.WireError as error:
@@ -79,13 +82,13 @@ class ChildProcess:
             wire.WireError: The frame cannot be sent; nothing was.
         """
         content = wire.encode(frame)
-        try:
-            async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds):
+            try:
                 self._writer.write(content)
                 await self._writer.drain()
-        except frames.DISCONNECTED as error:
-            raise ProcessGoneError(await self._manner_of_end()) from error
-        return await self.hear(seconds)
+            except frames.DISCONNECTED as error:
+                raise ProcessGoneError(await self._manner_of_end()) from error
+            return await self._hear()
 
     async def _manner_of_end(self) -> str:
         try:

@@ -56,6 +56,10 @@ class ErrorAnswers:
             headers={**error.headers, **(headers or {})},
         )
 
+    def unexpected(self) -> Response:
+        """The answer to what is nobody's fault but the server's; it is to be logged."""
+        return self.answer(InternalError("the server failed; its log says why"))
+
     async def _answer_expected(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, SandboxError):
             return await self._answer_unexpected(request, error)
@@ -71,4 +75,4 @@ class ErrorAnswers:
         )
 
     async def _answer_unexpected(self, _: Request, __: Exception) -> Response:
-        return self.answer(InternalError("the server failed; its log says why"))
+        return self.unexpected()

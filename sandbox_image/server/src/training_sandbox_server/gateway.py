@@ -1,11 +1,20 @@
-"""What every request passes before it is routed: its path, its size, the incarnation's name."""
+"""What every request passes before it is answered: its path, its size, the incarnation's name."""
 
-from starlette.datastructures import Headers
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from training_sandbox_server.error_answers import ErrorAnswers
-from training_sandbox_server.errors import PayloadTooLargeError, another_incarnation
+from training_sandbox_server.errors import (
+    PayloadTooLargeError,
+    SandboxError,
+    another_incarnation,
+)
+
+Verb = Callable[[str, bytes], Awaitable[Response]]
+"""Answers a content type and a body."""
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -15,9 +24,11 @@ _MOST_DISCARDED_BYTES = 64 * 1024 * 1024
 INCARNATION_HEADER = "x-sandbox-incarnation"
 EXPECTED_INCARNATION_HEADER = "x-sandbox-expect-incarnation"
 
+log = logging.getLogger(__name__)
+
 
 class Gateway:
-    """Wraps the application.
+    """Calls the verbs, and wraps the application, which answers all else.
 
     Double and trailing slashes in a path do not matter. A body is read whole before it is parsed,
     and refused beyond `MAX_BODY_BYTES`, whether or not its length was announced. A request that
@@ -25,12 +36,16 @@ class Gateway:
 
     Args:
         app: The application.
+        verbs: By their paths.
         incarnation: Put into a header of every answer.
         errors: Answer what is refused here.
     """
 
-    def __init__(self, app: ASGIApp, incarnation: str, errors: ErrorAnswers) -> None:
+    def __init__(
+        self, app: ASGIApp, verbs: Mapping[str, Verb], incarnation: str, errors: ErrorAnswers
+    ) -> None:
         self._app = app
+        self._verbs = verbs
         self._incarnation = incarnation
         self._header = (INCARNATION_HEADER.encode(), incarnation.encode())
         self._errors = errors
@@ -45,23 +60,36 @@ class Gateway:
                 message["headers"] = [*message.get("headers", ()), self._header]
             await send(message)
 
-        headers = Headers(scope=scope)
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
         body = await _read_body(headers, receive)
-        refusal = self._refusal(headers, body)
-        if refusal is not None:
-            await refusal(scope, receive, send_with_header)
-            return
         scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
-        await self._app(scope, _Replay(body or b"", receive), send_with_header)
+        verb = self._verbs.get(scope["path"]) if scope["method"] == "POST" else None
+        if (answer := self._refusal(headers, body)) is not None:
+            await answer(scope, receive, send_with_header)
+        elif verb is None:
+            await self._app(scope, _Replay(body or b"", receive), send_with_header)
+        else:
+            content_type = _text(headers, "content-type")
+            response = await self._answer(verb(content_type, body or b""))
+            await response(scope, receive, send_with_header)
 
-    def _refusal(self, headers: Headers, body: bytes | None) -> Response | None:
+    def _refusal(self, headers: Mapping[bytes, bytes], body: bytes | None) -> Response | None:
         if body is None:
             error = PayloadTooLargeError(f"a body has at most {MAX_BODY_BYTES} bytes")
             return self._errors.answer(error, headers={"Connection": "close"})
-        expected = headers.get(EXPECTED_INCARNATION_HEADER)
-        if expected is not None and expected != self._incarnation:
+        expected = _text(headers, EXPECTED_INCARNATION_HEADER)
+        if expected and expected != self._incarnation:
             return self._errors.answer(another_incarnation(expected))
         return None
+
+    async def _answer(self, answer: Awaitable[Response]) -> Response:
+        try:
+            return await answer
+        except SandboxError as error:
+            return self._errors.answer(error)
+        except Exception:
+            log.exception("a verb failed")
+            return self._errors.unexpected()
 
 
 class _Replay:
@@ -78,9 +106,14 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+def _text(headers: Mapping[bytes, bytes], name: str) -> str:
+    """A header's value; empty if there is none."""
+    return headers.get(name.encode(), b"").decode("latin-1")
+
+
+async def _read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
     """The body; None if it is too large."""
-    announced = headers.get("content-length", "0")
+    announced = _text(headers, "content-length")
     if announced.isdecimal() and int(announced) > _MOST_DISCARDED_BYTES:
         return None
     body = bytearray()

@@ -1,12 +1,15 @@
 """The HTTP library's server, with signals and the end of the process left to us."""
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _BACKLOG = 2048
 _LAST_ANSWERS_SECONDS = 2
@@ -17,6 +20,37 @@ just closed fails."""
 
 class ListenError(Exception):
     """The address cannot be listened on; the text says why."""
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection on which the head and the body of an answer are one packet, not two."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_JoinedWrites(transport))  # type: ignore[arg-type]
+
+
+class _JoinedWrites:
+    """A transport that writes what is given to it in one turn of the loop at once."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._waiting: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        self._transport.write(b"".join(self._waiting))
+        self._waiting.clear()
 
 
 class HTTPServer(uvicorn.Server):
@@ -36,7 +70,8 @@ class HTTPServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                http="httptools",
+                proxy_headers=False,
+                http=_Connection,
                 ws="none",
                 backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,

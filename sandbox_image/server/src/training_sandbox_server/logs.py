@@ -15,6 +15,9 @@ def configure(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PairFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Nothing of this is in a line, and finding out costs more than writing the line.
+    logging._srcfile = None  # type: ignore[assignment]  # noqa: SLF001 (as logging's own documentation says)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 

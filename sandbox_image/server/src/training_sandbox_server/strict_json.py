@@ -56,7 +56,7 @@ def respond(
 
 def canonical(value: object) -> str:
     """The same text for equal values, whatever the order of their members."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(value)
 
 
 def refuse_deep_nesting(value: object) -> None:
@@ -92,4 +92,5 @@ def _finite(literal: str) -> float:
 
 # Made once: json.loads and json.dumps make new ones for each call with options.
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

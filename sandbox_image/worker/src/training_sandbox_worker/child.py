@@ -70,7 +70,7 @@ class Jobs:
         opened.episode.before_fork()
         jobs = Jobs(self.environment, self.jails, opened, random.getstate())
         settle()
-        wire.send(channel, {"kind": "opened", "messages": opened.messages})
+        channel.sendall(opened.answer)
         ForkServer(channel, jobs.run).serve()
 
 

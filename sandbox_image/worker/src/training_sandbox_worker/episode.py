@@ -1,28 +1,33 @@
 """The life of an episode's process: answer steps, save, fork, close."""
 
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training_sandbox_worker import branching, wire
-from training_sandbox_worker.environment import Environment, Episode, InvalidAction, Message, Task
+from training_sandbox_worker.environment import Environment, Episode, InvalidAction, Task
 from training_sandbox_worker.failure import one_line
 from training_sandbox_worker.observation import presentable, presentable_one
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A task that was opened, to be played here or in a fork of this process."""
+    """A task that was opened, to be played here or in a fork of this process.
+
+    Attributes:
+        episode: The task.
+        answer: The `opened` frame with the initial messages, encoded once for all forks.
+    """
 
     episode: Episode
-    messages: Sequence[Message]
+    answer: bytes
 
 
 def open_task(environment: Environment, task: Task, channel: socket.socket) -> Opened | None:
     """Open a task; None when it cannot be, which is answered as `invalid` or `failed`."""
     try:
         episode = environment.open(task)
-        return Opened(episode, presentable(episode.initial_messages()))
+        messages = presentable(episode.initial_messages())
+        return Opened(episode, wire.encode({"kind": "opened", "messages": messages}))
     except InvalidAction as error:
         wire.send(channel, {"kind": "invalid", "detail": str(error)})
     except BaseException as error:  # noqa: BLE001 (the environment's failure is an answer)
@@ -36,7 +41,7 @@ def play(opened: Opened, channel: socket.socket) -> None:
     A `step` is answered by `observation`, `invalid` (nothing was executed) or `failed`; `save` by
     `saved`; `fork` by `forked`, on a new channel, in this process and in each branch.
     """
-    _answer(channel, {"kind": "opened", "messages": opened.messages})
+    channel.sendall(opened.answer)
     while (frame := wire.receive(channel)) is not None:
         match frame["kind"]:
             case "step":

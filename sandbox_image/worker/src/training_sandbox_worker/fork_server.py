@@ -19,6 +19,7 @@ from typing import NoReturn
 from training_sandbox_worker import process, wire
 
 _STOP_SECONDS = 5.0
+_HANDLED = (signal.SIGCHLD, signal.SIGTERM)
 
 
 def settle() -> None:
@@ -99,8 +100,8 @@ class ForkServer:
     def _fork(self, number: int, descriptors: Sequence[int]) -> None:
         (channel,) = descriptors
         parent = os.getpid()
-        # A signal between fork and reset would be written into the wakeup pipe of both processes.
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        # One between fork and reset would be written into the wakeup pipe of both processes.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
             pid = os.fork()
             if pid == 0:
@@ -130,7 +131,7 @@ class ForkServer:
     def _forget_parent(self) -> None:
         signal.set_wakeup_fd(-1)
         self._processes.clear()
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        for number in (*_HANDLED, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         self._control.close()
         os.close(self._wakeup)

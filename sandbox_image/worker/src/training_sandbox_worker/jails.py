@@ -57,6 +57,11 @@ class Jails:
         """What holds in this container, and what is missing."""
         return dataclasses.asdict(self._confinement)
 
+    @property
+    def filtered(self) -> bool:
+        """Whether a jailed process can start no other by itself."""
+        return self._confinement.seccomp
+
     def enter_for_episode(self, channel: socket.socket) -> None:
         """Confine this process, which will run agent code, for good.
 

@@ -40,7 +40,7 @@ def encode(frame: Frame) -> bytes:
             larger than `MAX_FRAME_BYTES`.
     """
     try:
-        payload = json.dumps(frame, allow_nan=False, separators=(",", ":")).encode()
+        payload = _ENCODER.encode(frame).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"a {frame.get('kind')} frame cannot be written: {error}") from error
     if len(payload) > MAX_FRAME_BYTES:
@@ -67,7 +67,7 @@ def decode(payload: bytes) -> Frame:
         WireError: The bytes are no JSON object.
     """
     try:
-        frame: object = json.loads(payload, parse_constant=_refuse)
+        frame: object = _DECODER.decode(payload.decode())
     except (ValueError, RecursionError) as error:
         raise WireError(f"a frame is not JSON: {error}") from error
     if not isinstance(frame, dict):
@@ -77,6 +77,11 @@ def decode(payload: bytes) -> Frame:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: json.loads and json.dumps make new ones for each call with options.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def field(frame: Frame, name: str, kind: type[_Field]) -> _Field:

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -21,7 +22,7 @@ from training_sandbox_worker.jails import Jails
 
 EXIT_FAILED = 1
 
-_LOOKS_FOR_STRAYS_MS = 1000
+_LOOKS_FOR_STRAYS_SECONDS = 1.0
 
 
 def run(name: str, control: socket.socket, parent: int, *, memory_bytes: int, jailed: bool) -> int:
@@ -56,7 +57,7 @@ def run(name: str, control: socket.socket, parent: int, *, memory_bytes: int, ja
     wire.send(control, hello)
     settle()
     use_huge_pages()
-    Zygote(control, Jobs(environment, jails).run, registrar).serve()
+    Zygote(control, Jobs(environment, jails).run, registrar, filtered=jails.filtered).serve()
     return 0
 
 
@@ -72,14 +73,23 @@ class Zygote(ForkServer):
         control: The connection to the owner.
         job: See `ForkServer`.
         registrar: Where processes announce their gates.
+        filtered: Whether processes can start none by themselves; otherwise, what one leaves behind
+            is looked for as soon as it has ended. To look takes milliseconds.
     """
 
     def __init__(
-        self, control: socket.socket, job: Callable[[socket.socket], None], registrar: Registrar
+        self,
+        control: socket.socket,
+        job: Callable[[socket.socket], None],
+        registrar: Registrar,
+        *,
+        filtered: bool,
     ) -> None:
         super().__init__(control, job)
         self._gate = ForkGate(registrar, self._report)
+        self._filtered = filtered
         self._polled: set[int] = set()
+        self._looked_at = _now()
 
     def _wait(self) -> list[tuple[int, int]]:
         wanted = self._gate.descriptors
@@ -88,11 +98,11 @@ class Zygote(ForkServer):
         for descriptor in wanted - self._polled:
             self._poll.register(descriptor, select.POLLIN)
         self._polled = wanted
-        return self._poll.poll(_LOOKS_FOR_STRAYS_MS)
+        return self._poll.poll(_LOOKS_FOR_STRAYS_SECONDS * 1000)
 
     def _handle_events(self, events: Sequence[tuple[int, int]]) -> None:
-        if not events:
-            self._clean_up()
+        if _now() - self._looked_at >= _LOOKS_FOR_STRAYS_SECONDS:
+            self._kill_strays()
         for descriptor, event in events:
             if descriptor in self._polled:
                 if event & select.POLLIN:
@@ -124,9 +134,18 @@ class Zygote(ForkServer):
         return super()._forget(pid, code)
 
     def _clean_up(self) -> None:
+        if not self._filtered:
+            self._kill_strays()
+
+    def _kill_strays(self) -> None:
+        self._looked_at = _now()
         for pid in process.children(os.getpid()):
             if pid not in self._processes and not self._gate.knows(pid):
                 process.kill_child(pid)
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def _load(name: str) -> Environment:

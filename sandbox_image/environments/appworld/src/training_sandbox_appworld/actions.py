@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from training_sandbox_worker.environment import InvalidAction, Message
+from training_sandbox_worker.environment import Message
+from training_sandbox_worker.tool_calls import Arguments, ToolCall, text_of, tool_calls
 
 TOOL = "appworld"
 
@@ -53,17 +54,9 @@ def parse_message(message: Message, *, simple: bool) -> list[Action]:
     Raises:
         InvalidAction: The message's form is wrong.
     """
-    calls = message.get("tool_calls")
-    if calls:
-        if not isinstance(calls, list):
-            raise InvalidAction("tool_calls must be a list of tool calls")
-        return [
-            _parse_call(call, f"tool_calls[{index}]")
-            for index, call in enumerate(cast("list[object]", calls))
-        ]
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        raise InvalidAction("content must be a string")
+    if calls := tool_calls(message):
+        return [_of_call(call) for call in calls]
+    content = text_of(message)
     block = _BLOCK.search(content)
     if block and block[1].strip():
         return [Execute(block[1].strip())]
@@ -72,25 +65,13 @@ def parse_message(message: Message, *, simple: bool) -> list[Action]:
     return [Reply(_NO_CODE)]
 
 
-def _parse_call(call: object, where: str) -> Action:
-    """One call, flat (`name`, `arguments`) or in OpenAI's form (the same below `function`)."""
-    if not isinstance(call, Mapping):
-        raise InvalidAction(f"{where} must be an object")
-    fields = cast("Mapping[str, object]", call)
-    function = fields.get("function")
-    if isinstance(function, Mapping):
-        fields, where = cast("Mapping[str, object]", function), f"{where}.function"
-    name, arguments = fields.get("name"), fields.get("arguments")
-    if not isinstance(name, str):
-        raise InvalidAction(f"{where}.name must be a string")
-    if not isinstance(arguments, str | Mapping):
-        raise InvalidAction(f"{where}.arguments must be an object or a string of JSON")
-    if name != TOOL:
-        return Reply(f'There is no tool named "{name}"; the only one is "{TOOL}".\n')
-    return _parse_arguments(cast("str | Mapping[str, object]", arguments))
+def _of_call(call: ToolCall) -> Action:
+    if call.name != TOOL:
+        return Reply(f'There is no tool named "{call.name}"; the only one is "{TOOL}".\n')
+    return _of_arguments(call.arguments)
 
 
-def _parse_arguments(arguments: str | Mapping[str, object]) -> Action:
+def _of_arguments(arguments: Arguments) -> Action:
     parsed: object = arguments
     if isinstance(arguments, str):
         try:

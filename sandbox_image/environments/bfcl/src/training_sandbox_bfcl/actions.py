@@ -6,17 +6,17 @@ built wrong (a `tool_calls` that is no list of calls) is refused.
 """
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeGuard, cast
+from typing import cast
 
-from training_sandbox_worker.environment import InvalidAction, Message
-
-Arguments = str | Mapping[str, object] | None
-"""An object, or the text of one; no arguments may be nothing at all."""
-
-_BLOCK = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+from training_sandbox_worker.environment import Message
+from training_sandbox_worker.tool_calls import (
+    Arguments,
+    are_arguments,
+    text_of,
+    tool_calls,
+    written_calls,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +40,13 @@ def parse_message(message: Message) -> list[Call]:
     Raises:
         InvalidAction: The message's form is wrong.
     """
-    calls = message.get("tool_calls")
-    if calls:
-        if not isinstance(calls, list):
-            raise InvalidAction("tool_calls must be a list of tool calls")
+    if calls := tool_calls(message, without_arguments=True):
         return [
-            _tool_call(call, f"tool_calls[{index}]", index + 1)
-            for index, call in enumerate(cast("list[object]", calls))
+            Call(call.id or _id(call.name, number), _text(call.name, call.arguments))
+            for number, call in enumerate(calls, 1)
         ]
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        raise InvalidAction("content must be a string")
-    blocks = [block.strip() for block in _BLOCK.findall(content)]
-    written = [block for block in blocks if block]
+    written = [stripped for block in written_calls(text_of(message)) if (stripped := block.strip())]
     return [_block(block, number) for number, block in enumerate(written, 1)]
-
-
-def _tool_call(call: object, where: str, number: int) -> Call:
-    """One call, flat (`name`, `arguments`) or in OpenAI's form (the same below `function`)."""
-    if not isinstance(call, Mapping):
-        raise InvalidAction(f"{where} must be an object")
-    outer = fields = cast("Mapping[str, object]", call)
-    function = fields.get("function")
-    if isinstance(function, Mapping):
-        fields, where = cast("Mapping[str, object]", function), f"{where}.function"
-    name, arguments = fields.get("name"), fields.get("arguments")
-    if not isinstance(name, str):
-        raise InvalidAction(f"{where}.name must be a string")
-    if not _are_arguments(arguments):
-        raise InvalidAction(f"{where}.arguments must be an object or a string of JSON")
-    call_id = outer.get("id")
-    return Call(
-        call_id if isinstance(call_id, str) and call_id else _id(name, number),
-        _text(name, arguments),
-    )
 
 
 def _block(block: str, number: int) -> Call:
@@ -82,13 +55,9 @@ def _block(block: str, number: int) -> Call:
     if isinstance(parsed, dict):
         fields = cast("dict[str, object]", parsed)
         name, arguments = fields.get("name"), fields.get("arguments")
-        if isinstance(name, str) and _are_arguments(arguments):
+        if isinstance(name, str) and are_arguments(arguments, without_arguments=True):
             return Call(_id(name, number), _text(name, arguments))
     return Call(_id("call", number), block)
-
-
-def _are_arguments(value: object) -> TypeGuard[Arguments]:
-    return isinstance(value, str | Mapping | None)
 
 
 def _text(name: str, arguments: Arguments) -> str:

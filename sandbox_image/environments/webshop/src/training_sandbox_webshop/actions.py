@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from training_sandbox_worker.environment import InvalidAction, Message
+from training_sandbox_worker.tool_calls import text_of, tool_calls, written_calls
 
 ARGUMENTS = {"search": "keywords", "click": "element"}
 """The actions, and the name of the argument of each when it is called as a tool."""
 
 _IN_TEXT = re.compile(r"(\w+)\[((?:[^\[\]\n]|\[[^\[\]\n]*\])*)\]", re.ASCII)
-_TOOL_CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 
 _NO_ACTION = (
     "content has no action: write search[keywords] or click[element], "
@@ -52,40 +52,17 @@ def parse_message(message: Message) -> Action:
         InvalidAction: There is no action, or more than one in `tool_calls`, or the message's form
             is wrong.
     """
-    calls = message.get("tool_calls")
-    if calls:
-        if not isinstance(calls, list) or len(cast("list[object]", calls)) != 1:
+    if calls := tool_calls(message):
+        if len(calls) > 1:
             raise InvalidAction("tool_calls must be a list of one tool call")
-        return _of_call(cast("list[object]", calls)[0])
-    content = message.get("content") or ""
-    if not isinstance(content, str):
-        raise InvalidAction("content must be a string")
-    blocks = _TOOL_CALL.findall(content)
-    if blocks:
-        return _of_block(blocks[-1])
+        return _of_arguments(calls[0].name, calls[0].arguments)
+    content = text_of(message)
+    if written := written_calls(content):
+        return _of_block(written[-1])
     found = [Action(name, argument) for name, argument in _IN_TEXT.findall(content)]
     if not found:
         raise InvalidAction(_NO_ACTION)
     return next((action for action in reversed(found) if action.name in ARGUMENTS), found[-1])
-
-
-def _of_call(call: object) -> Action:
-    """A call, flat (`name`, `arguments`) or in OpenAI's form (the same below `function`)."""
-    where = "tool_calls[0]"
-    if not isinstance(call, Mapping):
-        raise InvalidAction(f"{where} must be an object")
-    fields = cast("Mapping[str, object]", call)
-    function = fields.get("function")
-    if isinstance(function, Mapping):
-        fields, where = cast("Mapping[str, object]", function), f"{where}.function"
-    name, arguments = fields.get("name"), fields.get("arguments")
-    if not isinstance(name, str):
-        raise InvalidAction(f"{where}.name must be a string")
-    if isinstance(arguments, str):
-        return _of_arguments(name, _json(arguments))
-    if not isinstance(arguments, Mapping):
-        raise InvalidAction(f"{where}.arguments must be an object or a string of JSON")
-    return _of_arguments(name, cast("object", arguments))
 
 
 def _of_block(text: str) -> Action:
@@ -97,10 +74,12 @@ def _of_block(text: str) -> Action:
     name, arguments = fields.get("name"), fields.get("arguments")
     if not isinstance(name, str):
         return _NOTHING
-    return _of_arguments(name, _json(arguments) if isinstance(arguments, str) else arguments)
+    return _of_arguments(name, arguments)
 
 
 def _of_arguments(name: str, arguments: object) -> Action:
+    if isinstance(arguments, str):
+        arguments = _json(arguments)
     if name not in ARGUMENTS or not isinstance(arguments, Mapping):
         return _NOTHING
     argument = cast("Mapping[str, object]", arguments).get(ARGUMENTS[name])

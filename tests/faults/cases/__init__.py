@@ -1,0 +1,13 @@
+"""The cases; to import this is to know them all."""
+
+from tests.faults.cases import (
+    api_server_away,
+    bad_answers,
+    by_hand,
+    clock,
+    killed,
+    two_operators,
+    watches,
+)
+
+ALL = (killed, bad_answers, watches, two_operators, by_hand, clock, api_server_away)

@@ -1,0 +1,214 @@
+"""The record of everything that happened to a namespace, and what of it must never happen.
+
+The API server gives every change a version, greater than all before it, whatever the kind of the
+object: in this order the record is read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+Object = dict[str, Any]
+
+PODS = "pods"
+INSTANCES = "traininginstances"
+POOLS = "trainingpools"
+_TERMINAL = {"Finished", "Failed"}
+_OWNER_KINDS = {"TrainingInstance", "TrainingPool"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One event of a watch.
+
+    Attributes:
+        at: when the watcher saw it.
+        kind: plural of the object's kind.
+        is_gone: the object was deleted; this is how it was last.
+    """
+
+    at: datetime
+    kind: str
+    one: Object
+    is_gone: bool = False
+
+    @property
+    def uid(self) -> str:
+        return self.one["metadata"]["uid"]
+
+    @property
+    def name(self) -> str:
+        return self.one["metadata"]["name"]
+
+    @property
+    def version(self) -> int:
+        return int(self.one["metadata"]["resourceVersion"])
+
+    @property
+    def owner(self) -> Object | None:
+        for reference in self.one["metadata"].get("ownerReferences", ()):
+            if reference.get("controller") and reference["kind"] in _OWNER_KINDS:
+                return reference
+        return None
+
+    @property
+    def is_ending(self) -> bool:
+        return self.is_gone or "deletionTimestamp" in self.one["metadata"]
+
+
+@dataclass
+class Wrongs:
+    """What must never be, each as a sentence."""
+
+    duplicates: list[str] = field(default_factory=list[str])
+    leaks: list[str] = field(default_factory=list[str])
+    early: list[str] = field(default_factory=list[str])
+    double_claims: list[str] = field(default_factory=list[str])
+    contradictions: list[str] = field(default_factory=list[str])
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.duplicates
+        yield from self.leaks
+        yield from self.early
+        yield from self.double_claims
+        yield from self.contradictions
+
+
+@dataclass
+class History:
+    """What a watcher has seen, and what the test itself has done.
+
+    Attributes:
+        by_hand: UIDs of objects that the test has deleted, or edited so that anything may follow.
+        used_at: when the server of a pod was last used, by the pod's UID.
+        gaps: how often the watcher may have missed something.
+    """
+
+    seen: list[Seen] = field(default_factory=list[Seen])
+    by_hand: set[str] = field(default_factory=set[str])
+    used_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    gaps: int = 0
+
+    def of(self, kind: str) -> list[Seen]:
+        return [one for one in self.seen if one.kind == kind]
+
+    def count(self, kind: str) -> int:
+        return len({one.uid for one in self.of(kind)})
+
+    def present(self, kind: str) -> dict[str, Seen]:
+        """The objects that are there, as they were seen last, by UID."""
+        latest = _latest(self.of(kind))
+        return {uid: one for uid, one in latest.items() if not one.is_gone}
+
+    def wrongs(self) -> Wrongs:
+        """Read the whole record, once everything was deleted and should be gone."""
+        events = sorted(self.seen, key=lambda one: one.version)
+        wrongs = Wrongs()
+        wrongs.duplicates += _duplicates(events)
+        wrongs.double_claims += _double_claims(events)
+        wrongs.leaks += [
+            f"{kind} {one.name} is still there"
+            for kind in (INSTANCES, POOLS, PODS)
+            for one in self.present(kind).values()
+        ]
+        wrongs.early += self._early_deletions(events)
+        wrongs.early += self._early_endings(events)
+        wrongs.contradictions += self._contradictions(events)
+        return wrongs
+
+    def _early_deletions(self, events: list[Seen]) -> Iterator[str]:
+        """Instances that were deleted before their time, and not by the test."""
+        for event in events:
+            if event.kind != INSTANCES or not event.is_gone or event.uid in self.by_hand:
+                continue
+            due_at = min(self._due(event.one), default=None)
+            if due_at is None or event.at < due_at:
+                yield f"instance {event.name} was deleted at {event.at}, due at {due_at}"
+
+    def _due(self, instance: Object) -> Iterator[datetime]:
+        spec, status = instance["spec"], instance.get("status", {})
+        created_at = datetime.fromisoformat(instance["metadata"]["creationTimestamp"])
+        yield created_at + timedelta(seconds=spec["ttlSeconds"])
+        phase = status.get("phase")
+        if phase in _TERMINAL and not (phase == "Failed" and spec.get("retainFailed")):
+            finished_at = datetime.fromisoformat(status["finishedAt"])
+            yield finished_at + timedelta(seconds=spec["ttlSecondsAfterFinished"])
+        used_at = self.used_at.get(status.get("podUID", ""))
+        if phase == "Ready" and used_at is not None:
+            yield used_at + timedelta(seconds=spec["idleTimeoutSeconds"])
+
+    def _early_endings(self, events: list[Seen]) -> Iterator[str]:
+        """Pods that were ended while their instance lived, and not by the test."""
+        instances: dict[str, Seen] = {}
+        ended: set[str] = set()
+        for event in events:
+            if event.kind == INSTANCES:
+                instances[event.uid] = event
+            if event.kind != PODS or not event.is_ending or event.uid in ended | self.by_hand:
+                continue
+            ended.add(event.uid)
+            owner = event.owner
+            instance = instances.get(owner["uid"]) if owner else None
+            if instance is None or instance.is_ending or instance.uid in self.by_hand:
+                continue
+            phase = instance.one.get("status", {}).get("phase")
+            if phase != "Failed" or instance.one["spec"].get("retainFailed"):
+                yield f"pod {event.name} was ended while instance {instance.name} lived"
+
+    def _contradictions(self, events: list[Seen]) -> Iterator[str]:
+        """Statuses that take back what an earlier one has said."""
+        said: dict[str, Object] = {}
+        for event in events:
+            if event.kind != INSTANCES or event.uid in self.by_hand:
+                continue
+            before, now = said.get(event.uid, {}), event.one.get("status", {})
+            said[event.uid] = now
+            if before.get("phase") in _TERMINAL and now.get("phase") != before["phase"]:
+                yield f"instance {event.name} was {before['phase']}, then {now.get('phase')}"
+            if "podUID" in before and now.get("podUID") != before["podUID"]:
+                yield f"instance {event.name} was told of another pod"
+
+
+def _latest(events: Iterable[Seen]) -> dict[str, Seen]:
+    latest: dict[str, Seen] = {}
+    for event in events:
+        known = latest.get(event.uid)
+        if known is None or event.version >= known.version:
+            latest[event.uid] = event
+    return latest
+
+
+def _duplicates(events: list[Seen]) -> Iterator[str]:
+    """Instances that ever had two pods."""
+    pods: defaultdict[str, set[str]] = defaultdict(set)
+    names: dict[str, str] = {}
+    for event in events:
+        owner = event.owner if event.kind == PODS else None
+        if owner is not None and owner["kind"] == "TrainingInstance":
+            pods[owner["uid"]].add(event.uid)
+            names[owner["uid"]] = owner["name"]
+    for uid, owned in pods.items():
+        if len(owned) > 1:
+            yield f"instance {names[uid]} had {len(owned)} pods"
+
+
+def _double_claims(events: list[Seen]) -> Iterator[str]:
+    """Pods that had two instances, or went back to a pool."""
+    owners: defaultdict[str, list[Object]] = defaultdict(list)
+    names: dict[str, str] = {}
+    for event in events:
+        owner = event.owner if event.kind == PODS else None
+        if owner is None:
+            continue
+        names[event.uid] = event.name
+        if not owners[event.uid] or owners[event.uid][-1]["uid"] != owner["uid"]:
+            owners[event.uid].append(owner)
+    for uid, row in owners.items():
+        claims = [owner["kind"] for owner in row]
+        if claims.count("TrainingInstance") > 1 or "TrainingPool" in claims[1:]:
+            row_of_names = ", ".join(f"{owner['kind']} {owner['name']}" for owner in row)
+            yield f"pod {names[uid]} belonged to {row_of_names}"

@@ -1,0 +1,303 @@
+"""A node that is no machine: its pods become ready, and have servers that answer the operator.
+
+Every pod has a loopback address of its own, where /status and /bind of its server are served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from random import Random
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from tests.faults.support.cluster import MERGE, Cluster, RefusedError
+from tests.faults.support.history import Object
+from tests.support.api_proxy import Call, Fault
+from training_sandbox_operator.model.names import PORT
+
+NAME = "fake"
+# The addresses 127.99.x.y: nobody else's on this machine.
+_FIRST_ADDRESS = 256
+
+# aiohttp takes a connection that is reset on purpose for a fault of the handler.
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.CRITICAL)
+
+
+def _moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Server:
+    """The server in a pod.
+
+    Attributes:
+        episode: the instance whose task it plays, None for an open server.
+        refused: other instances that have asked it to play theirs.
+    """
+
+    pod: Object
+    address: str
+    on_bind: Callable[[Server], Coroutine[Any, Any, None]]
+    faults: list[Fault]
+    episode: str | None = None
+    task_state: str = "running"
+    used_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    refused: list[str] = field(default_factory=list[str])
+
+    @property
+    def uid(self) -> str:
+        return self.pod["metadata"]["uid"]
+
+    @property
+    def incarnation(self) -> str:
+        return f"{self.uid}-0"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.task_state == "terminated"
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        call = Call(request.method, request.path, "", body, time.monotonic())
+        for fault in self.faults:
+            answer = await fault.before(call)
+            if answer is not None:
+                return answer
+        response = await self._answer(call)
+        for fault in self.faults:
+            await fault.after(call)
+        return response
+
+    async def _answer(self, call: Call) -> web.StreamResponse:
+        if call.path == "/bind":
+            asked = call.json()
+            if asked["incarnation"] != self.incarnation:
+                return _refuse(410, "episode_lost", "another incarnation is meant")
+            if self.episode not in {None, asked["instance_id"]}:
+                self.refused.append(asked["instance_id"])
+                return _refuse(409, "already_bound", f"{self.episode} is played")
+            if self.episode is None:
+                self.episode = asked["instance_id"]
+                await self.on_bind(self)
+        return web.json_response({"success": True, "data": self._status()})
+
+    def _status(self) -> Object:
+        is_playing = self.episode is not None and not self.is_finished
+        idle = (datetime.now(UTC) - self.used_at).total_seconds()
+        task = {
+            "state": self.task_state,
+            "steps": 3,
+            "reward": 1.0 if self.is_finished else None,
+            "finished": self.is_finished,
+        }
+        return {
+            "incarnation": self.incarnation,
+            "phase": "serving",
+            "slots": {"total": 1, "used": int(is_playing)},
+            "idle_seconds": 0 if is_playing else idle,
+            "task": task if self.episode is not None else None,
+        }
+
+
+def _refuse(status: int, kind: str, detail: str) -> web.Response:
+    body = {"success": False, "detail": detail, "error": {"type": kind}}
+    return web.json_response(body, status=status)
+
+
+class Node:
+    """The kubelet of the only node.
+
+    Attributes:
+        servers: those of the pods that run, by the pod's UID.
+        past: those of pods that are gone.
+        faults: what happens to the calls of servers, by namespace.
+    """
+
+    def __init__(self, cluster: Cluster, random: Random) -> None:
+        self._cluster = cluster
+        self._random = random
+        self._addresses = count(_FIRST_ADDRESS)
+        self._at_work: dict[str, asyncio.Task[None]] = {}
+        self._later: set[asyncio.Task[None]] = set()
+        self._runners: dict[str, web.ServerRunner] = {}
+        self.servers: dict[str, Server] = {}
+        self.past: dict[str, Server] = {}
+        self.faults: defaultdict[str, list[Fault]] = defaultdict(list)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Node]:
+        await self._cluster.call("POST", "api/v1/nodes", _node())
+        following = asyncio.create_task(self._follow())
+        try:
+            yield self
+        finally:
+            tasks = [following, *self._at_work.values(), *self._later]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for runner in list(self._runners.values()):
+                await runner.cleanup()
+
+    def server(self, pod_uid: str) -> Server | None:
+        return self.servers.get(pod_uid) or self.past.get(pod_uid)
+
+    async def finish_task(self, server: Server) -> None:
+        """The task of a bound server ends; the readiness probe tells of it."""
+        server.task_state = "terminated"
+        server.used_at = datetime.now(UTC)
+        await self._write(server.pod, {"conditions": _conditions(ready=False)})
+
+    async def fail(self, pod: Object) -> None:
+        """The server of a pod that is not started again ends."""
+        ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": _moment(datetime.now(UTC))}
+        status = {**_container(pod), "ready": False, "started": False}
+        status["state"] = {"terminated": ended}
+        change = {"phase": "Failed", "containerStatuses": [status]}
+        await self._write(pod, {**change, "conditions": _conditions(ready=False)})
+
+    async def _follow(self) -> None:
+        async for event in self._cluster.follow("api/v1/pods"):
+            pod = event.one
+            uid = pod["metadata"]["uid"]
+            if event.is_gone:
+                await self._forget(uid)
+            elif "deletionTimestamp" in pod["metadata"]:
+                self._begin(f"end {uid}", self._end(pod))
+            elif pod["spec"].get("nodeName") and pod["status"]["phase"] == "Pending":
+                self._begin(uid, self._start(pod))
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        if name in self._at_work:
+            work.close()
+            return
+        self._at_work[name] = asyncio.create_task(work, name=name)
+
+    async def _forget(self, uid: str) -> None:
+        for name in (uid, f"end {uid}"):
+            task = self._at_work.pop(name, None)
+            if task is not None:
+                task.cancel()
+        server = self.servers.pop(uid, None)
+        if server is not None:
+            self.past[uid] = server
+        runner = self._runners.pop(uid, None)
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _start(self, pod: Object) -> None:
+        await asyncio.sleep(self._random.uniform(0, 0.3))
+        number = next(self._addresses)
+        address = f"127.99.{number // 250}.{number % 250 + 1}"
+        server = Server(pod, address, self._play, self.faults[pod["metadata"]["namespace"]])
+        runner = web.ServerRunner(web.Server(server.handle, logger=_log), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, address, PORT).start()
+        uid = pod["metadata"]["uid"]
+        self.servers[uid] = server
+        self._runners[uid] = runner
+        variables = {one["name"]: one.get("value") for one in _spec(pod).get("env", ())}
+        if "SANDBOX_TASK_ID" in variables:
+            server.episode = variables["SANDBOX_EPISODE_ID"]
+        change = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "containerStatuses": [_container(pod)],
+            "conditions": _conditions(ready=True),
+        }
+        await self._write(pod, change)
+        if server.episode is not None:
+            await self._play(server)
+
+    async def _play(self, server: Server) -> None:
+        """Have the task of a server end after a while, unless it is called endless."""
+        name = f"{server.episode}"
+        if "endless" not in name:
+            task = asyncio.create_task(self._finish_later(server))
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+
+    async def _finish_later(self, server: Server) -> None:
+        await asyncio.sleep(self._random.uniform(0.3, 1.5))
+        await self.finish_task(server)
+
+    async def _end(self, pod: Object) -> None:
+        await asyncio.sleep(self._random.uniform(0, 0.3))
+        path, uid = _path(pod), pod["metadata"]["uid"]
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                preconditions = {"uid": uid}
+                await self._cluster.delete(path, gracePeriodSeconds=0, preconditions=preconditions)
+                return
+            await asyncio.sleep(0.2)
+
+    async def _write(self, pod: Object, status: Object) -> None:
+        """Write until the API server answers; a pod that is gone has no status."""
+        body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": status}
+        while True:
+            try:
+                await self._cluster.call("PATCH", f"{_path(pod)}/status", body, MERGE)
+            except RefusedError as error:
+                if error.status in {404, 409, 422}:
+                    return
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                pass
+            else:
+                return
+            await asyncio.sleep(0.2)
+
+
+def _path(pod: Object) -> str:
+    metadata = pod["metadata"]
+    return f"api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+
+
+def _spec(pod: Object) -> Object:
+    return pod["spec"]["containers"][0]
+
+
+def _container(pod: Object) -> Object:
+    # A kubelet tells of readiness later than of the start.
+    began_at = _moment(datetime.now(UTC) - timedelta(seconds=3))
+    return {
+        "name": _spec(pod)["name"],
+        "image": _spec(pod)["image"],
+        "imageID": "",
+        "ready": True,
+        "started": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": began_at}},
+    }
+
+
+def _conditions(*, ready: bool) -> list[Object]:
+    now = _moment(datetime.now(UTC))
+    return [
+        {"type": kind, "status": str(ready), "lastTransitionTime": now}
+        for kind in ("ContainersReady", "Ready")
+    ]
+
+
+def _node() -> Object:
+    room = {"cpu": "1000", "memory": "8000Gi", "pods": "5000"}
+    ready = {"type": "Ready", "status": "True", "reason": "Fake", "message": "no machine"}
+    moments = dict.fromkeys(("lastHeartbeatTime", "lastTransitionTime"), _moment(datetime.now(UTC)))
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": NAME},
+        "status": {"allocatable": room, "capacity": room, "conditions": [{**ready, **moments}]},
+    }

@@ -1,0 +1,64 @@
+"""The points of the operator's work, each a kind of call that a proxy can tell from the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tests.support.api_proxy import Call
+
+Point = Callable[[Call], bool]
+
+_INSTANCE = re.compile(r"/traininginstances/[^/]+$")
+_INSTANCE_STATUS = re.compile(r"/traininginstances/[^/]+/status$")
+_POOL_STATUS = re.compile(r"/trainingpools/[^/]+/status$")
+_POD = re.compile(r"/pods/[^/]+$")
+
+
+def _creates_pod(kind: str) -> Point:
+    def matches(call: Call) -> bool:
+        if call.method != "POST" or not call.path.endswith("/pods"):
+            return False
+        return call.json()["metadata"]["ownerReferences"][0]["kind"] == kind
+
+    return matches
+
+
+def _deletes_pod(*, warm: bool) -> Point:
+    def matches(call: Call) -> bool:
+        if call.method != "DELETE" or not _POD.search(call.path):
+            return False
+        return ("resourceVersion" in call.json()["preconditions"]) == warm
+
+    return matches
+
+
+def _lists(plural: str) -> Point:
+    def matches(call: Call) -> bool:
+        return call.method == "GET" and call.path.endswith(f"/{plural}") and "limit=" in call.query
+
+    return matches
+
+
+# There are no others until the next list is due.
+AT_START = {"pools are listed", "instances are listed", "pods are listed", "a watch begins"}
+
+POINTS: dict[str, Point] = {
+    "a pod is created": _creates_pod("TrainingInstance"),
+    "a warm pod is created": _creates_pod("TrainingPool"),
+    "a warm pod is claimed": lambda call: call.method == "PATCH" and bool(_POD.search(call.path)),
+    "a warm pod is deleted": _deletes_pod(warm=True),
+    "a failed pod is deleted": _deletes_pod(warm=False),
+    "an instance's status is written": lambda call: bool(_INSTANCE_STATUS.search(call.path)),
+    "a pool's status is written": lambda call: bool(_POOL_STATUS.search(call.path)),
+    "an instance is deleted": lambda call: (
+        call.method == "DELETE" and bool(_INSTANCE.search(call.path))
+    ),
+    "an event is created": lambda call: call.method == "POST" and call.path.endswith("/events"),
+    "a task is bound": lambda call: call.path == "/bind",
+    "a server is asked": lambda call: call.path == "/status",
+    "pools are listed": _lists("trainingpools"),
+    "instances are listed": _lists("traininginstances"),
+    "pods are listed": _lists("pods"),
+    "a watch begins": lambda call: call.is_watch,
+}

@@ -1,0 +1,213 @@
+"""One case: a namespace of its own, operators behind proxies, users, and the record of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from tests.faults.support.cluster import GROUP, Cluster
+from tests.faults.support.history import INSTANCES, PODS, POOLS, History, Seen
+from tests.faults.support.node import Node
+from tests.faults.support.operators import Command, Operator, Zygote, write_settings
+from tests.faults.support.report import Report
+from tests.faults.support.workload import Workload
+from tests.support.api_proxy import ApiProxy, Fault
+
+_QUIET_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Form:
+    """How thorough the cases are: the long form is for `make test-faults`.
+
+    Attributes:
+        kills: how often the operator is killed at random times.
+    """
+
+    is_long: bool
+    kills: int
+
+    def rounds(self, *, short: int, long: int) -> int:
+        return long if self.is_long else short
+
+
+@dataclass(frozen=True)
+class Rig:
+    """What all cases share."""
+
+    cluster: Cluster
+    node: Node
+    zygote: Zygote
+    report: Report
+    folder: Path
+    form: Form
+
+    @asynccontextmanager
+    async def trial(
+        self,
+        case: str,
+        *,
+        operators: int = 1,
+        options: tuple[str, ...] = (),
+        most: int = 20,
+        launcher: Zygote | Command | None = None,
+    ) -> AsyncIterator[Trial]:
+        """A case that has begun: its operators run. Ends it at once; see ``Trial.finish``."""
+        name = case.replace(" ", "-").lower()
+        await self.cluster.call("POST", "api/v1/namespaces", {"metadata": {"name": name}})
+        async with AsyncExitStack() as stack:
+            trial = Trial(self, case, name, most)
+            for number in range(operators):
+                proxy = ApiProxy(self.cluster.plane.url)
+                await stack.enter_async_context(proxy.serving())
+                label = f"{name}-{number}"
+                catalogue = write_settings(self.folder, label, proxy, self.cluster.plane.token)
+                operator = Operator(
+                    launcher or self.zygote,
+                    proxy,
+                    self.folder,
+                    label,
+                    *(options or ("--namespace", name)),
+                    *("--catalogue", str(catalogue)),
+                )
+                stack.push_async_callback(operator.stop)
+                trial.operators.append(operator)
+            await stack.enter_async_context(trial.watching())
+            for operator in trial.operators:
+                await operator.start()
+            await trial.workload.begin()
+            yield trial
+
+
+class Trial:
+    """A case under way.
+
+    Attributes:
+        faults: how many the test has made happen.
+    """
+
+    def __init__(self, rig: Rig, case: str, namespace: str, most: int) -> None:
+        self.rig = rig
+        self.case = case
+        self.namespace = namespace
+        self.random = Random(f"{rig.report.seed} {case}")
+        self.history = History()
+        self.operators: list[Operator] = []
+        self.faults = 0
+        self.workload = Workload(
+            rig.cluster,
+            rig.node,
+            self.history,
+            namespace=namespace,
+            random=self.random,
+            most=most,
+        )
+
+    @property
+    def operator(self) -> Operator:
+        return self.operators[0]
+
+    @property
+    def proxy(self) -> ApiProxy:
+        return self.operator.proxy
+
+    def meet(self, fault: Fault) -> None:
+        """Let a fault happen to all calls of the first operator."""
+        self.proxy.faults.append(fault)
+        self.rig.node.faults[self.namespace].append(fault)
+
+    def forget(self, fault: Fault) -> None:
+        """Let it happen no more."""
+        self.proxy.faults.remove(fault)
+        self.rig.node.faults[self.namespace].remove(fault)
+
+    @asynccontextmanager
+    async def users(self, pause: float = 0.12) -> AsyncIterator[None]:
+        """Have the users do things at random in the meantime."""
+        acting = asyncio.create_task(self.workload.run(math.inf, pause))
+        try:
+            yield
+        finally:
+            acting.cancel()
+            await asyncio.wait([acting])
+        if not acting.cancelled():
+            acting.result()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        custom = f"{GROUP}/namespaces/{self.namespace}"
+        paths = {
+            PODS: f"api/v1/namespaces/{self.namespace}/pods",
+            INSTANCES: f"{custom}/{INSTANCES}",
+            POOLS: f"{custom}/{POOLS}",
+        }
+        tasks = [asyncio.create_task(self._record(kind, path)) for kind, path in paths.items()]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def finish(self) -> None:
+        """See that everything converges, that nothing happens then, and that all goes at the end.
+
+        Raises:
+            AssertionError: it does not, or what must never be was.
+        """
+        for operator in self.operators:
+            operator.proxy.faults.clear()
+        self.rig.node.faults[self.namespace].clear()
+        await self.workload.settle()
+        await self._see_that_nothing_is_written()
+        await self.conclude()
+
+    async def conclude(self) -> None:
+        """Delete everything and read the record."""
+        await self.workload.end()
+        await asyncio.sleep(0.3)
+        for uid in {seen.uid for seen in self.history.of(PODS)}:
+            server = self.rig.node.server(uid)
+            if server is not None:
+                self.history.used_at[uid] = server.used_at
+        wrongs = self.history.wrongs()
+        for uid in {seen.uid for seen in self.history.of(PODS)}:
+            server = self.rig.node.server(uid)
+            if server is not None and server.refused:
+                wrongs.double_claims.append(
+                    f"{server.refused} asked the server of {server.episode}"
+                )
+        self.rig.report.add(
+            self.case,
+            self.history,
+            wrongs,
+            kills=sum(operator.kills for operator in self.operators),
+            faults=self.faults,
+            writes=sum(len(operator.proxy.writes) for operator in self.operators),
+        )
+        assert list(wrongs) == []
+
+    async def _see_that_nothing_is_written(self) -> None:
+        """Once: what has just settled may have been the next to last thing to be done."""
+        for is_last in (False, True):
+            before = [len(operator.proxy.writes) for operator in self.operators]
+            await asyncio.sleep(_QUIET_SECONDS)
+            written = [
+                f"{call.method} {call.path}"
+                for operator, count in zip(self.operators, before, strict=True)
+                for call in operator.proxy.writes[count:]
+            ]
+            if not written:
+                return
+            assert not is_last, f"the operator does not come to rest: {written}"
+
+    async def _record(self, kind: str, path: str) -> None:
+        async for event in self.rig.cluster.follow(path):
+            self.history.gaps += event.is_late
+            self.history.seen.append(Seen(datetime.now(UTC), kind, event.one, event.is_gone))
