@@ -54,9 +54,10 @@ def run(name: str, control: socket.socket, parent: int, *, memory_bytes: int, ja
     except Exception as error:  # noqa: BLE001 (whatever it is, the server must hear of it)
         traceback.print_exc()
         return _refuse(control, one_line(error), unknown=False)
-    wire.send(control, hello)
+    # Before it says that it can fork: the first episode would wait for seconds.
     settle()
     use_huge_pages()
+    wire.send(control, hello)
     Zygote(control, Jobs(environment, jails).run, registrar, filtered=jails.filtered).serve()
     return 0
 
