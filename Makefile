@@ -26,7 +26,10 @@ BFCL_DATA := $(CURDIR)/build/bfcl
 WEBSHOP_PRODUCTS ?= 10000
 WEBSHOP_ROOT ?= $(CURDIR)/build/webshop/$(WEBSHOP_PRODUCTS)
 ENVIRONMENTS := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard sandbox_image/environments/*/pyproject.toml)))
+# Those that `tsb env new` has made bring a Dockerfile; the others' is sandbox_image/Dockerfile.
+OWN_IMAGES := $(notdir $(patsubst %/Dockerfile,%,$(wildcard sandbox_image/environments/*/Dockerfile)))
 BENCHED := $(if $(filter file,$(origin ENV)),$(filter bfcl webshop,$(ENVIRONMENTS)),$(ENV))
+KNOWN = $(ENVIRONMENTS)
 VENVS := venv $(addprefix venv-,$(ENVIRONMENTS))
 # What ENV needs beside its venv, and where it finds it.
 DATA = $(if $(filter appworld,$(ENV)),$(APPWORLD_ROOT)) $(if $(filter webshop,$(ENV)),$(WEBSHOP_ROOT))
@@ -42,7 +45,8 @@ help: ## List the targets
 
 ##
 .PHONY: demo
-demo: deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (ENV=bfcl, webshop, all)
+demo: KNOWN = appworld bfcl webshop all
+demo: known-env deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (ENV=bfcl, webshop, all)
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
@@ -95,13 +99,13 @@ format: venv ## Format the code
 	.venv/bin/ruff check --fix .
 
 .PHONY: serve
-serve: venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT= WEBSHOP_ROOT=)
+serve: known-env venv venv-$(ENV) $(DATA) ## Serve ENV on 127.0.0.1:PORT with no cluster (ENV= PORT= APPWORLD_ROOT= WEBSHOP_ROOT=)
 	SANDBOX_ENVIRONMENT=$(ENV) SANDBOX_ENVIRONMENT_PYTHON=$(ENVIRONMENT_PYTHON) \
 	SANDBOX_HOST=127.0.0.1 SANDBOX_PORT=$(PORT) SANDBOX_STATE_DIR=$(CURDIR)/build/serve/$(PORT) \
 	$(DATA_ENVIRON) exec .venv/bin/training-sandbox-server
 
 .PHONY: env-check
-env-check: venv venv-$(ENV) $(DATA) ## Check that an environment keeps its promises (ENV=appworld SAMPLE=6)
+env-check: known-env venv venv-$(ENV) $(DATA) ## Check that an environment keeps its promises (ENV=appworld SAMPLE=6)
 	$(DATA_ENVIRON) .venv/bin/training-sandbox-conformance $(ENV) --python $(ENVIRONMENT_PYTHON) $(if $(SAMPLE),--sample $(SAMPLE))
 
 ##
@@ -120,10 +124,15 @@ node-image: ## Pull kind's node image, or build it where nothing can be pulled
 .PHONY: images
 images: ## Build the images of the operator and of each environment (VERSION=dev)
 	tests/cluster/build-image --file operator/Dockerfile --tag training-sandbox/operator:$(VERSION) .
-	for environment in $(ENVIRONMENTS); do \
+	for environment in $(filter-out $(OWN_IMAGES),$(ENVIRONMENTS)) $(if $(OWN_IMAGES),environment); do \
 	  tests/cluster/build-image --file sandbox_image/Dockerfile --target $$environment \
 	    --build-arg APPWORLD_DATA=synthetic --build-arg WORLD_ROWS=$(WORLD_ROWS) --build-arg WEBSHOP_PRODUCTS=$(WEBSHOP_PRODUCTS) \
 	    --tag training-sandbox/$$environment:$(VERSION) . || exit 1; \
+	done
+	for environment in $(OWN_IMAGES); do \
+	  tests/cluster/build-image --file sandbox_image/environments/$$environment/Dockerfile \
+	    --build-arg ENVIRONMENT_IMAGE=docker.io/training-sandbox/environment:$(VERSION) \
+	    --tag training-sandbox/$$environment:$(VERSION) sandbox_image/environments/$$environment || exit 1; \
 	done
 
 .PHONY: deploy
@@ -162,8 +171,13 @@ bench-environments: venv $(addprefix venv-,$(BENCHED)) $(if $(filter webshop,$(B
 	$(DATA_ENVIRON) $(PYTHON) -m benchmarks.environments $(BENCHED) $(if $(QUICK),--quick)
 
 ##
+# First, before anything is installed or made for an ENV that is none.
+.PHONY: known-env
+known-env:
+	@[[ " $(KNOWN) " == *" $(ENV) "* ]] || { echo "ENV=$(ENV): use one of $(KNOWN)" >&2; exit 2; }
+
 .PHONY: venv
-venv: .venv/.complete
+venv: .venv/.complete ## Install the packages and uv: .venv/bin/tsb, build/tools/bin/uv
 
 venv-%: build/venvs/%/.complete ;
 .PRECIOUS: build/venvs/%/.complete locks/%.txt

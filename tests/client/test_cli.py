@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.client.conftest import Outcome
     from tests.client.support.stub_cluster import StubCluster
@@ -44,6 +45,30 @@ def test_a_check_plays_one_step_and_says_that_all_works(
     assert answer.stdout.startswith("appworld works: task task_1 was opened, stepped, evaluated")
 
 
+def test_a_check_of_a_local_server_says_which_interpreter_it_lacks(
+    tsb: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("TRAINING_SANDBOX_ENVIRONMENT_PYTHON", "SANDBOX_ENVIRONMENT_PYTHON"):
+        monkeypatch.delenv(variable, raising=False)
+    answer = tsb("check", "--local")
+    assert answer.returncode == 1
+    assert "set TRAINING_SANDBOX_ENVIRONMENT_PYTHON=/path/to/venv/bin/python" in answer.stderr
+
+
+@pytest.mark.parametrize("content", ["", "a: [b\n", "\0", "plain words", "[1]", "kind: Config\n"])
+def test_a_file_that_is_no_kubeconfig_is_one_line_that_says_what_to_do(
+    tsb: Callable[..., Outcome], tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(content)
+    answer = tsb("list", "--kubeconfig", str(file))
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("tsb: no Kubernetes cluster: ")
+    assert str(file) in answer.stderr
+    assert "--endpoint" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
 def test_an_instance_is_created_listed_and_deleted(
     tsb: Callable[..., Outcome], cluster: StubCluster
 ) -> None:
@@ -70,6 +95,6 @@ def test_logs_are_the_pods_last_lines(tsb: Callable[..., Outcome], cluster: Stub
     assert tsb("logs", "mine", "--tail", "2").stdout == "second\nthird\n"
 
 
-@pytest.mark.parametrize("command", ["tasks", "list", "create", "delete", "logs"])
+@pytest.mark.parametrize("command", ["tasks", "check", "list", "create", "delete", "logs"])
 def test_every_command_shows_an_example(tsb: Callable[..., Outcome], command: str) -> None:
     assert f"tsb {command}" in tsb(command, "--help").stdout.partition("Example")[2]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,12 @@ def test_a_folder_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert list(mine.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidRequest, match=r"--directory: .*file/chess cannot be made: Not a"):
+        new_environment("chess", Path("file/chess"), tmp_path)
+
+
 def test_a_directory_of_ones_own_is_taken(tmp_path: Path) -> None:
     folder = new_environment("chess", Path("games/mine"), tmp_path)
     assert folder == tmp_path / "games/mine"
@@ -58,12 +65,14 @@ def test_in_this_repository_it_is_put_beside_the_others(tmp_path: Path) -> None:
     folder = new_environment("chess", None, tmp_path / "docs")
     assert folder == tmp_path / "sandbox_image/environments/chess"
     assert is_in_repository(folder)
-    assert 'path = "../../worker"' in (folder / "pyproject.toml").read_text()
+    tools = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]
+    assert tools["uv"]["sources"]["training-sandbox-worker"]["path"] == "../../worker"
+    assert tools["basedpyright"]["venv"] == "chess"
 
 
 def test_nothing_of_the_templates_name_is_left(made: Path) -> None:
     files = [path for path in made.rglob("*") if path.is_file()]
-    assert len(files) == 9
+    assert len(files) == 11
     for path in files:
         text = f"{path.relative_to(made)}\n{path.read_text()}"
         assert not any(name in text for name in ("my-game", "my_game", "MyGame"))

@@ -58,11 +58,31 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize(
+    ("target", "known"),
+    [("serve", "appworld bfcl"), ("env-check", "appworld bfcl"), ("demo", "webshop all")],
+)
+def test_make_refuses_an_environment_that_is_none_before_anything_else(
+    target: str, known: str
+) -> None:
+    made = subprocess.run(
+        ["make", target, "ENV=nonesuch"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert made.returncode == 2
+    assert made.stdout == ""
+    assert re.search(rf"^ENV=nonesuch: use one of .*{known}", made.stderr)
+
+
 def test_make_help_lists_the_documented_targets() -> None:
     text = subprocess.run(
         ["make", "help"], capture_output=True, text=True, check=True, cwd=REPOSITORY
     ).stdout
     for target in (
+        "venv",
         "demo",
         "test",
         "cluster",

@@ -49,6 +49,8 @@ Kubeconfig: TypeAlias = Annotated[
 Context: TypeAlias = Annotated[
     str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")
 ]
+Endpoint: TypeAlias = Annotated[str | None, typer.Option(help="URL of a running server.")]
+Local: TypeAlias = Annotated[bool, typer.Option("--local", help="Start a server here for this.")]
 InstanceName: TypeAlias = Annotated[str, typer.Argument(help="Name of the instance.")]
 
 
@@ -72,8 +74,8 @@ def tasks(
     *,
     env: Annotated[str, typer.Option(help="The environment.")] = "appworld",
     split: Annotated[str, typer.Option(help="Split of the environment's tasks.")] = "train",
-    endpoint: Annotated[str | None, typer.Option(help="URL of a running server.")] = None,
-    local: Annotated[bool, typer.Option("--local", help="Start a server here for this.")] = False,
+    endpoint: Endpoint = None,
+    local: Local = False,
     name: Annotated[str | None, typer.Option(help="Ask an instance that exists.")] = None,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
@@ -107,19 +109,26 @@ def tasks(
     epilog="Examples:\n\n"
     "tsb check\n\n"
     "tsb check --env appworld --namespace research\n\n"
-    "tsb check --endpoint http://127.0.0.1:8000"
+    "tsb check --endpoint http://127.0.0.1:8000\n\n"
+    "tsb check --local"
 )
 def check(
     *,
     env: Annotated[str, typer.Option(help="The environment.")] = "appworld",
-    endpoint: Annotated[str | None, typer.Option(help="URL of a running server.")] = None,
+    endpoint: Endpoint = None,
+    local: Local = False,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
     """Play one step of one episode, to see that everything from here to a reward works."""
     with TrainingSandbox(
-        env, endpoint=endpoint, namespace=namespace, kubeconfig=kubeconfig, context=context
+        env,
+        endpoint=endpoint,
+        local=local,
+        namespace=namespace,
+        kubeconfig=kubeconfig,
+        context=context,
     ) as box:
         task_id = box.get_env_profile(env)[0]
         with box.episode(task_id) as episode:

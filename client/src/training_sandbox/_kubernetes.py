@@ -15,6 +15,7 @@ import anyio
 import httpx
 from kr8s import APITimeoutError, ServerError
 from kr8s.asyncio import api as kr8s_api
+from yaml import YAMLError
 
 from training_sandbox._causes import root_cause
 from training_sandbox._exceptions import ClusterUnavailable
@@ -28,8 +29,8 @@ CONNECT_SECONDS = 30.0
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _WITHOUT_A_CLUSTER = (
-    "Set KUBECONFIG or kubeconfig= to use a cluster; without one, endpoint='http://host:port' "
-    "talks to a running server and local=True starts one on this machine."
+    "Set KUBECONFIG to use a cluster; without one, endpoint='http://host:port' (tsb: --endpoint) "
+    "talks to a running server and local=True (tsb: --local) starts one on this machine."
 )
 
 _connecting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -131,6 +132,10 @@ async def connect(kubeconfig: str | None, context: str | None) -> Connection:
     except (ServerError, APITimeoutError, TimeoutError) as error:
         raise ClusterUnavailable(
             f"the Kubernetes API refuses or does not answer: {error or 'timed out'}"
+        ) from error
+    except (YAMLError, TypeError) as error:  # kr8s takes any file for a kubeconfig
+        raise ClusterUnavailable(
+            f"no Kubernetes cluster: {path} is no kubeconfig. {_WITHOUT_A_CLUSTER}"
         ) from error
     except (ValueError, LookupError, RuntimeError, OSError, httpx.HTTPError) as error:
         raise ClusterUnavailable(

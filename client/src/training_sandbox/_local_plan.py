@@ -49,7 +49,7 @@ class LocalServerPlan:
         python = environment.get(PYTHON_VARIABLE) or environment.get("SANDBOX_ENVIRONMENT_PYTHON")
         if not python:
             raise LocalServerFailed(
-                f"local=True needs the Python of the environment's virtual environment: set "
+                "a local server needs the Python of the environment's virtual environment: set "
                 f"{PYTHON_VARIABLE}=/path/to/venv/bin/python (one that has the environment "
                 f"{self.env_type!r} installed)"
             )
@@ -86,6 +86,6 @@ def server_command(environment: Mapping[str, str]) -> Sequence[str]:
     if found := shutil.which("training-sandbox-server", path=environment.get("PATH")):
         return [found]
     raise LocalServerFailed(
-        f"local=True needs the server: install training-sandbox-server, or set {COMMAND_VARIABLE} "
-        "to the command that starts it"
+        "a local server needs its package: install training-sandbox-server, or set "
+        f"{COMMAND_VARIABLE} to the command that starts it"
     )

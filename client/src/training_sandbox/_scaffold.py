@@ -10,9 +10,12 @@ from training_sandbox._exceptions import InvalidRequest
 _TEMPLATE = Path(__file__).with_name("_template")
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _ENVIRONMENTS = Path("sandbox_image") / "environments"
-_SOURCES = """
+# The template's last table is basedpyright's, which is told of the venv that `make` installs.
+_IN_REPOSITORY = """venvPath = "../../../build/venvs"
+venv = "{name}"
+
 [tool.uv.sources]
-training-sandbox-worker = { path = "../../worker", editable = true }
+training-sandbox-worker = {{ path = "../../worker", editable = true }}
 """
 
 
@@ -26,7 +29,7 @@ def new_environment(name: str, directory: Path | None, working_directory: Path) 
         working_directory: where the command was given.
 
     Raises:
-        InvalidRequest: the name is not one, or the folder is there already.
+        InvalidRequest: the name is not one, or the folder is there already or cannot be made.
     """
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
@@ -40,10 +43,12 @@ def new_environment(name: str, directory: Path | None, working_directory: Path) 
         folder.mkdir(parents=True)
     except FileExistsError as error:
         raise InvalidRequest(f"--directory: {folder} is there already; nothing was made") from error
+    except OSError as error:
+        raise InvalidRequest(f"--directory: {folder} cannot be made: {error.strerror}") from error
     _write(name, folder)
     if is_in_repository(folder):
         with (folder / "pyproject.toml").open("a") as file:
-            file.write(_SOURCES)
+            file.write(_IN_REPOSITORY.format(name=name))
     return folder
 
 

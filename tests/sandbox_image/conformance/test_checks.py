@@ -111,6 +111,17 @@ def test_a_good_environment_passes_every_check_and_its_costs_are_told(check):
     }
 
 
+def test_an_environment_that_is_not_installed_is_not_one_that_breaks_a_promise(check):
+    with pytest.raises(KitError, match=r"(?s)no environment 'nonesuch'.*installed.*To do: name"):
+        check("nonesuch")
+
+
+def test_a_function_of_examples_that_is_none_is_told_without_a_traceback(check):
+    with pytest.raises(KitError, match="--examples nonesuch:none: No module") as failed:
+        check("number_game:NumberGame", ["tasks"], "nonesuch:none")
+    assert "Traceback" not in str(failed.value)
+
+
 def test_an_environment_without_examples_cannot_be_checked(check):
     with pytest.raises(KitError, match="gives no examples"):
         check("number_game:NumberGame", ["tasks"], "broken_games:no_examples")

@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from training_sandbox_conformance import report
@@ -27,14 +29,25 @@ def main() -> None:
     # Whoever is terminated ends what it started, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = _parse_arguments(sys.argv[1:])
-    with tempfile.TemporaryDirectory(prefix="training-sandbox-log-") as folder:
-        log: Path = arguments.log or Path(folder) / "server.log"
+    with _log_kept_on_failure(arguments.log) as log:
         try:
             failed = _check(_kit(arguments, log))
         except KitError as error:
             sys.stderr.write(f"training-sandbox-conformance: {error}\n")
             sys.exit(EXIT_NOT_CHECKED)
-    sys.exit(EXIT_FAILED if failed else 0)
+        if failed:
+            sys.exit(EXIT_FAILED)
+
+
+@contextmanager
+def _log_kept_on_failure(wanted: Path | None) -> Iterator[Path]:
+    """Where the log goes; what is told of a failure names it."""
+    if wanted is not None:
+        yield wanted
+        return
+    folder = Path(tempfile.mkdtemp(prefix="training-sandbox-log-"))
+    yield folder / "server.log"
+    shutil.rmtree(folder)
 
 
 def _check(kit: Kit) -> bool:
@@ -101,10 +114,9 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, not {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -25,6 +26,10 @@ _POLL_SECONDS = 0.02
 
 class ServerFailedError(KitError):
     """The server does not start; the text has the end of its log."""
+
+
+class NotInstalledError(KitError):
+    """The server finds no such environment; the text says which there are, and what to do."""
 
 
 class ServerProcess:
@@ -72,7 +77,8 @@ class ServerProcess:
         """Wait until episodes can be created.
 
         Raises:
-            ServerFailedError: It ended, or takes too long.
+            NotInstalledError: It ended, as there is no such environment or no such interpreter.
+            ServerFailedError: It ended for another reason, or takes too long.
         """
         assert self._popen.stdout is not None  # noqa: S101 (it is a pipe)
         found = re.search(r"http://\S+", self._popen.stdout.readline())
@@ -83,6 +89,13 @@ class ServerProcess:
                 self.ready_seconds = time.monotonic() - self._began
                 return
             time.sleep(_POLL_SECONDS)
+        if self._popen.poll() == os.EX_USAGE:
+            raise NotInstalledError(
+                f"{self._last_words}\n"
+                "To do: name its class under "
+                '[project.entry-points."training_sandbox.environments"] in its pyproject.toml, '
+                "install it anew, and give the interpreter of its venv as --python."
+            )
         raise ServerFailedError(f"the server did not become ready: {self._last_words}")
 
     @property

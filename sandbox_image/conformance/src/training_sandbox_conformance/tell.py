@@ -40,7 +40,10 @@ def environment(name: str) -> object:
 def _function(name: str, function: str | None) -> Callable[[], Sequence[Example]]:
     if function is not None:
         module, _, attribute = function.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ModuleNotFoundError, AttributeError, ValueError) as error:
+            sys.exit(f"--examples {function}: {error}; it must be MODULE:FUNCTION of this venv")
     installed = {point.name: point for point in entry_points(group=EXAMPLES_GROUP)}
     if name not in installed:
         sys.exit(

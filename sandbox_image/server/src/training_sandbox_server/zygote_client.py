@@ -115,7 +115,11 @@ class Zygote(Forker):
                 )
         except OSError as error:
             ours.close()
-            raise BootError(f"{python} cannot be run: {error.strerror}", usage=True) from error
+            raise BootError(
+                f"{python} cannot be run: {error.strerror}; SANDBOX_ENVIRONMENT_PYTHON names the "
+                "interpreter of the environment's venv",
+                usage=True,
+            ) from error
         exited = reaper.watch(process.pid)
         # The reaper waits for it; the object must not.
         process.returncode = 0
