@@ -7,7 +7,7 @@ from typing import Any
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.decisions.pod_spec import build_claim, build_pod, build_warm_pod
-from training_sandbox_operator.model.catalogue import Catalogue, Environment
+from training_sandbox_operator.model.catalogue import Allowances, Catalogue, Environment
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
@@ -23,7 +23,7 @@ POD_UID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 APPWORLD = Environment.model_validate(
     {"image": "registry.example/appworld:1", "slots": 16, "tmpSize": "2Gi", "startupSeconds": 60}
 )
-CATALOGUE = Catalogue(environments={"appworld": APPWORLD})
+CATALOGUE = Catalogue(environments={"appworld": APPWORLD}, allowed=Allowances(images=("*",)))
 
 
 def after(seconds: float) -> datetime:

@@ -31,12 +31,27 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "training-sandbox.image" -}}
+{{- with .Values.image.digest }}
+{{- printf "%s@%s" $.Values.image.repository . }}
+{{- else }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
 {{- end }}
 
 {{- /* An upgrade with --reuse-values has none of the values that are new. */ -}}
 {{- define "training-sandbox.replicas" -}}
 {{- if kindIs "invalid" .Values.replicas }}2{{ else }}{{ .Values.replicas }}{{ end }}
+{{- end }}
+
+{{- /* Where the doors of instances are: a JSON array. */ -}}
+{{- define "training-sandbox.instanceNamespaces" -}}
+{{- toJson (.Values.instanceNamespaces | default .Values.watchNamespaces | default (list .Release.Namespace)) }}
+{{- end }}
+
+{{- /* Pods that are not those of instances. */ -}}
+{{- define "training-sandbox.otherPods" -}}
+matchExpressions:
+  - {key: trainingsandbox.dev/env-type, operator: DoesNotExist}
 {{- end }}
 
 {{- /* Both containers of this chart run under the rules of Pod Security "restricted". */ -}}

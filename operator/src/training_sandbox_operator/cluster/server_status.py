@@ -134,7 +134,10 @@ async def _fetch(
     limit: aiohttp.ClientTimeout,
 ) -> tuple[bytes, int]:
     try:
-        async with session.request(method, url, json=content, timeout=limit) as response:
+        # A server may be of a user's image: it must not send the operator elsewhere.
+        async with session.request(
+            method, url, json=content, timeout=limit, allow_redirects=False
+        ) as response:
             return await response.content.read(_LARGEST_ANSWER), response.status
     except TimeoutError as error:
         raise ServerUnreachableError(f"{url} did not answer in time") from error
