@@ -11,6 +11,7 @@ from tests.operator.escalation import OF_BOTH, OF_INSTANCES, OF_POOLS, Attempt
 from training_sandbox_operator.decisions.actions import (
     CreatePod,
     CreateWarmPod,
+    EmitEvent,
     Plan,
     WritePoolStatus,
     WriteStatus,
@@ -135,6 +136,12 @@ def test_what_is_asked_for_is_not_what_the_pod_gets(attempt: Attempt) -> None:
 def test_nor_what_a_warm_pod_gets(attempt: Attempt) -> None:
     assert attempt.held is not None
     assert attempt.held(build_warm_pod(build.pool(**attempt.spec), FENCED, 0))
+
+
+def test_an_event_tells_of_it() -> None:
+    (attempt,) = OF_BOTH["priorityClassName"]
+    (event,) = [one for one in decide(attempt, NOTHING).actions if isinstance(one, EmitEvent)]
+    assert (event.kind, event.reason) == ("Warning", "OverrideNotAllowed")
 
 
 def test_what_the_catalogue_has_itself_may_be_named() -> None:
