@@ -50,15 +50,21 @@ demo: known-env deploy ## From nothing to rewards: cluster, images, operator, 8 
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
-test: test-fast test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
+test: test-fast test-api test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
 test-fast: $(VENVS) ## Run the tests that need no cluster
-	tests/cluster/tools helm
+	tests/cluster/tools helm cyclonus
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 	$(PYTHON) -m pytest -c tests/sandbox_image/bfcl/pytest.ini tests/sandbox_image/bfcl
 	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
+
+.PHONY: test-api
+test-api: venv ## Run the tests against a real API server without machines
+	tests/cluster/tools helm
+	tests/cluster/control-plane >/dev/null
+	tests/cluster/run --no-cluster $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" tests/api_server
 
 .PHONY: test-hostile
 test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and without (AS=image: as the image's user)
@@ -140,7 +146,7 @@ deploy: venv cluster images ## Load the images and install the operator with Hel
 	tests/cluster/load $(patsubst %,training-sandbox/%:$(VERSION),operator $(ENVIRONMENTS))
 	$(CLUSTER_RUN) helm upgrade --install training-sandbox charts/training-sandbox \
 	  --namespace $(NAMESPACE) --create-namespace --wait --timeout 3m \
-	  --set image.tag=$(VERSION) \
+	  --set image.tag=$(VERSION) --values tests/e2e/values.yaml \
 	  --set-string podAnnotations.image-id="$$(tests/cluster/image-id training-sandbox/operator:$(VERSION))" \
 	  $(foreach environment,$(ENVIRONMENTS),--set environments.$(environment).image=training-sandbox/$(environment):$(VERSION))
 

@@ -142,6 +142,7 @@ async def test_an_instance_that_failed_is_not_waited_for(cluster: StubCluster) -
     ("phase", "reason", "error"),
     [
         ("Pending", "UnknownEnvironment", UnknownEnvironment),
+        ("Pending", "OverrideNotAllowed", InvalidRequest),
         ("Failed", "UnknownTask", UnknownTask),
         ("Failed", "InvalidTask", InvalidRequest),
     ],

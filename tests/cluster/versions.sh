@@ -4,6 +4,7 @@
 KIND_VERSION=v0.33.0
 HELM_VERSION=v3.22.0
 KWOK_VERSION=v0.8.0
+CYCLONUS_VERSION=v0.5.6
 
 # The oldest kubectl in PATH that is good enough; an older one is ignored and one is built.
 KUBECTL_MINIMUM=1.30

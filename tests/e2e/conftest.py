@@ -10,6 +10,7 @@ import pytest
 from lightkube import Client
 
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl
+from tests.e2e.support.release import release_values, upgrade
 from training_sandbox import TrainingSandbox
 
 
@@ -55,6 +56,15 @@ def sandbox(shared: Namespace) -> Iterator[TrainingSandbox]:
         idle_timeout_seconds=7200,
     ) as box:
         yield box
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> Iterator[Path]:
+    """The values of the release; it is put back as it was afterwards."""
+    file = tmp_path / "values.json"
+    file.write_text(release_values())
+    yield file
+    upgrade(file)
 
 
 Solutions = dict[str, dict[str, Any]]

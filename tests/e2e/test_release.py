@@ -12,57 +12,10 @@ import pytest
 from tests.e2e.conftest import Solutions
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, run, wait_until
 from tests.e2e.support.play import action, play
+from tests.e2e.support.release import SYSTEM, helm, operator_pod, upgrade
 from training_sandbox import TrainingSandbox
 
 pytestmark = pytest.mark.alone
-
-SYSTEM = "training-sandbox-system"
-
-
-def helm(*arguments: str) -> str:
-    return run("helm", *arguments, "--namespace", SYSTEM)
-
-
-def release_values() -> str:
-    return helm("get", "values", "training-sandbox", "--output", "json")
-
-
-def upgrade(values: Path) -> None:
-    helm(
-        "upgrade",
-        "--install",
-        "training-sandbox",
-        "charts/training-sandbox",
-        "--values",
-        str(values),
-        "--wait",
-        "--timeout",
-        "3m",
-    )
-
-
-@pytest.fixture
-def values(tmp_path: Path) -> Iterator[Path]:
-    """The values of the release; it is put back as it was afterwards."""
-    file = tmp_path / "values.json"
-    file.write_text(release_values())
-    yield file
-    upgrade(file)
-
-
-def operator_pod() -> str:
-    return kubectl(
-        "get",
-        "pods",
-        "--namespace",
-        SYSTEM,
-        "--field-selector",
-        "status.phase=Running",
-        "--selector",
-        "app.kubernetes.io/component=operator",
-        "--output",
-        "jsonpath={.items[*].metadata.uid}",
-    )
 
 
 def test_the_notes_name_the_next_command() -> None:
@@ -96,15 +49,31 @@ def test_an_upgrade_disturbs_no_running_episode(
         assert namespace.status("steady")["podUID"] == before["podUID"]
 
 
+def objects_of_the_release() -> list[str]:
+    """Everything that Helm has made but for the CRDs, by name."""
+    kinds = "deployments,configmaps,services,serviceaccounts,roles,rolebindings,clusterroles"
+    return kubectl(
+        *("get", f"{kinds},clusterrolebindings,networkpolicies,poddisruptionbudgets"),
+        *("--all-namespaces", "--output", "name"),
+        *("--selector", "app.kubernetes.io/instance=training-sandbox"),
+    ).split()
+
+
 def test_uninstalling_keeps_instances_and_installing_again_takes_them_over(
     values: Path, namespace: Namespace, solutions: Solutions
 ) -> None:
     task_id, solution = next(iter(solutions.items()))
     namespace.apply("orphan", envType="appworld", slots=1)
     pod = namespace.wait_phase("orphan", "Ready")["podUID"]
+    assert objects_of_the_release()
     helm("uninstall", "training-sandbox", "--wait")
-    assert "traininginstances.trainingsandbox.dev" in kubectl("get", "crds", "--output", "name")
+    crds = kubectl("get", "crds", "--output", "name")
+    assert "traininginstances.trainingsandbox.dev" in crds
+    assert "trainingpools.trainingsandbox.dev" in crds
     assert namespace.status("orphan")["podUID"] == pod
+    assert objects_of_the_release() == []
+    # The operator made it, not Helm.
+    kubectl("get", "lease", "training-sandbox", "--namespace", SYSTEM)
 
     upgrade(values)
     with TrainingSandbox.attach("orphan", namespace=namespace.name) as box:

@@ -8,7 +8,7 @@ from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.decisions.pod_spec import build_claim, build_pod, build_warm_pod
 from training_sandbox_operator.decisions.tokens import build_token_secret
-from training_sandbox_operator.model.catalogue import Catalogue, Environment
+from training_sandbox_operator.model.catalogue import Allowances, Catalogue, Environment
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
@@ -26,7 +26,7 @@ APPWORLD = Environment.model_validate(
     {"image": "registry.example/appworld:1", "slots": 16, "tmpSize": "2Gi", "startupSeconds": 60}
 )
 PUBLIC_KEY = "PublicKeyOfThisOperator"
-CATALOGUE = Catalogue(environments={"appworld": APPWORLD})
+CATALOGUE = Catalogue(environments={"appworld": APPWORLD}, allowed=Allowances(images=("*",)))
 
 
 def after(seconds: float) -> datetime:

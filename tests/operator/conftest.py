@@ -87,7 +87,7 @@ def clock() -> Clock:
 @pytest.fixture
 def catalogue_path(tmp_path: Path) -> Path:
     path = tmp_path / "catalogue.yaml"
-    path.write_text("environments: {appworld: {image: x}}")
+    path.write_text('{environments: {appworld: {image: x}}, allowed: {images: ["*"]}}')
     return path
 
 

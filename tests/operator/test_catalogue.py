@@ -50,6 +50,11 @@ def test_names_are_sorted_for_messages() -> None:
     assert parse_catalogue(text).names == ("appworld", "webshop")
 
 
+def test_what_may_be_overridden_is_read() -> None:
+    allowed = parse_catalogue(f"{entry()}allowed: {{images: ['x/*'], labels: [team]}}").allowed
+    assert (allowed.images, allowed.labels, allowed.annotations) == (("x/*",), ("team",), ())
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -70,6 +75,9 @@ def test_names_are_sorted_for_messages() -> None:
         ("environment: {}", "environment: unknown field; allowed are environments"),
         (entry("resources: {limit: {}}"), "unknown field; allowed are requests, limits"),
         (entry("env: [{name: A, valu: x}]"), "unknown field; allowed are name, value, valueFrom"),
+        (entry("imagePullSecrets: [{nme: x}]"), "unknown field; allowed are name"),
+        (f"{entry()}allowed: {{image: [x]}}", "allowed.image: unknown field; allowed are images, "),
+        (f"{entry()}allowed: {{images: ['a?']}}", "allowed.images.0"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, told: str) -> None:

@@ -120,6 +120,52 @@ def test_an_instance_may_override_what_the_design_lists() -> None:
     assert {"name": "SANDBOX_SLOTS", "value": "3"} in container["env"]
 
 
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("appworld", "Always"),
+        ("appworld:latest", "Always"),
+        ("registry.example:5000/appworld", "Always"),
+        ("registry.example:5000/appworld:1", "IfNotPresent"),
+        ("appworld@sha256:" + "0" * 64, "IfNotPresent"),
+        ("registry.example/appworld:latest@sha256:" + "0" * 64, "IfNotPresent"),
+    ],
+)
+def test_only_what_may_have_changed_is_pulled_again(image: str, policy: str) -> None:
+    assert container_of(image=image)["imagePullPolicy"] == policy
+    assert (
+        container_of(environment=Environment.model_validate({"image": image}))["imagePullPolicy"]
+        == policy
+    )
+
+
+def test_the_catalogue_may_say_when_to_pull() -> None:
+    entry = Environment.model_validate({"image": "x:1", "imagePullPolicy": "Always"})
+    assert container_of(environment=entry)["imagePullPolicy"] == "Always"
+
+
+def test_without_a_limit_of_memory_the_catalogues_holds() -> None:
+    entry = Environment.model_validate(
+        {"image": "x:1", "resources": {"limits": {"cpu": "2", "memory": "6Gi"}}}
+    )
+    for resources, limits in (
+        ({}, {"memory": "6Gi"}),
+        ({"requests": {"memory": "1Gi"}, "limits": {"cpu": "9"}}, {"memory": "6Gi", "cpu": "9"}),
+        ({"limits": {"memory": "9Gi"}}, {"memory": "9Gi"}),
+    ):
+        container = container_of(environment=entry, resources=resources)
+        assert container["resources"]["limits"] == limits
+
+
+def test_values_of_variables_are_taken_as_they_are() -> None:
+    """Kubernetes makes ``$`` of ``$$``, and replaces ``$(NAME)``."""
+    variables = variables_of(
+        taskId="t1", params={"price": "$5"}, env=[{"name": "A", "value": "$(HOME) $$"}]
+    )
+    assert variables["A"] == "$$(HOME) $$$$"
+    assert variables["SANDBOX_PARAMS"] == '{"price":"$$5"}'
+
+
 def test_labels_and_annotations_of_the_instance_are_on_the_pod() -> None:
     metadata = pod_of(labels={"team": "rl"}, annotations={"note": "x"})["metadata"]
     assert metadata["labels"]["team"] == "rl"

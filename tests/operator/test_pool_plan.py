@@ -163,14 +163,14 @@ def test_another_entry_of_the_catalogue_makes_another_template() -> None:
 
 
 def test_pods_of_an_earlier_template_are_replaced_a_quarter_at_a_time() -> None:
-    old, new = build.pool(replicas=8), build.pool(replicas=8, image="new:1")
+    old, new = build.pool(replicas=8), build.pool(replicas=8, slots=2)
     decided = decide(new, pods(old, 8))
     assert created(decided) == [name(8), name(9)]
     assert len(deleted(decided)) == 2
 
 
 def test_a_single_pod_is_replaced_when_the_new_one_is_ready() -> None:
-    old, new = build.pool(replicas=1), build.pool(replicas=1, image="new:1")
+    old, new = build.pool(replicas=1), build.pool(replicas=1, slots=2)
     decided = decide(new, pods(old, 1))
     assert (created(decided), deleted(decided)) == ([name(1)], [])
     decided = decide(new, [*pods(old, 1), build.warm_pod(new, 1)])
@@ -178,7 +178,7 @@ def test_a_single_pod_is_replaced_when_the_new_one_is_ready() -> None:
 
 
 def test_a_pod_of_an_earlier_template_that_is_not_ready_is_deleted_at_once() -> None:
-    old, new = build.pool(replicas=1), build.pool(replicas=1, image="new:1")
+    old, new = build.pool(replicas=1), build.pool(replicas=1, slots=2)
     assert deleted(decide(new, pods(old, 1, status=STARTING))) == [name(0)]
 
 
@@ -280,7 +280,7 @@ def test_who_has_waited_longest_is_served_first() -> None:
 
 
 def test_pods_of_the_present_template_are_given_out_first() -> None:
-    old, new = build.pool(replicas=2), build.pool(replicas=2, image="new:1")
+    old, new = build.pool(replicas=2), build.pool(replicas=2, slots=2)
     available = [build.warm_pod(old, 0), build.warm_pod(new, 1)]
     waiting = [build.instance(poolRef={"name": "warm"})]
     (promise,) = share_out(waiting, available, template_hash(new, build.APPWORLD))
@@ -317,6 +317,6 @@ def test_pods_are_spread_among_those_of_their_pool() -> None:
 
 
 def test_actions_are_planned_in_an_order_that_frees_before_it_takes() -> None:
-    old, new = build.pool(replicas=8), build.pool(replicas=8, image="new:1")
+    old, new = build.pool(replicas=8), build.pool(replicas=8, slots=2)
     kinds: list[type[Action]] = [type(one) for one in decide(new, pods(old, 8)).actions]
     assert kinds == [DeleteWarmPod] * 2 + [CreateWarmPod] * 2 + [WritePoolStatus]

@@ -4,53 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.project.chart import CHART, KUBERNETES, helm, only, render
 from training_sandbox_operator.metrics import Metrics
-from training_sandbox_operator.model.catalogue import parse_catalogue
-
-CHART = Path(__file__).resolve().parents[2] / "charts" / "training-sandbox"
-
-
-# A helm that was built from source does not know which Kubernetes it is for.
-KUBERNETES = ("--kube-version", "1.36.0")
-
-
-class StrictLoader(yaml.SafeLoader):
-    """Refuses a key that comes twice: two documents that lost the line between them."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        assert len(keys) == len(set(keys)), f"a key comes twice: {keys}"
-        return super().construct_mapping(node, deep)
-
-
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
-
-
-def render(*arguments: str) -> list[dict[str, Any]]:
-    result = helm(
-        "template", "release", str(CHART), "--namespace", "system", *KUBERNETES, *arguments
-    )
-    assert result.returncode == 0, result.stderr
-    return [document for document in yaml.load_all(result.stdout, StrictLoader) if document]
-
-
-def only(documents: list[dict[str, Any]], kind: str, **match: str) -> dict[str, Any]:
-    found = [
-        document
-        for document in documents
-        if document["kind"] == kind
-        and all(document["metadata"].get(key) == value for key, value in match.items())
-    ]
-    assert len(found) == 1, found
-    return found[0]
+from training_sandbox_operator.model.catalogue import Allowances, parse_catalogue
 
 
 def test_the_chart_lints_without_a_warning() -> None:
@@ -108,7 +70,9 @@ def test_an_operator_of_chosen_namespaces_has_no_cluster_role() -> None:
         if d["kind"] == "Role" and d["metadata"]["name"] == "release-training-sandbox"
     }
     assert roles == {"team-a", "team-b"}
-    assert "ClusterRole" not in {document["kind"] for document in documents}
+    bound = {d["roleRef"]["kind"] for d in documents if d["kind"].endswith("RoleBinding")}
+    assert bound == {"Role"}
+    assert "ClusterRoleBinding" not in {document["kind"] for document in documents}
     (container,) = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert {"--namespace=team-a", "--namespace=team-b"} <= set(container["args"])
 
@@ -136,19 +100,78 @@ def test_an_upgrade_that_reuses_values_of_before_tokens_has_tokens() -> None:
     assert any("signing-key" in argument for argument in container["args"])
 
 
-def test_the_operator_may_do_only_what_it_uses() -> None:
-    rules = only(render(), "ClusterRole")["rules"]
-    allowed = {
-        (group, resource): set(rule["verbs"])
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
+def verbs_of(role: dict[str, Any]) -> dict[str, set[str]]:
+    """The verbs by resource."""
+    return {
+        resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]
     }
-    assert not any("*" in verbs for verbs in allowed.values())
-    # No watch and no patch: who may not do these cannot rewrite what others keep in theirs.
-    assert allowed["", "secrets"] == {"create", "get", "list", "watch", "delete"}
-    patched = {resource for (_, resource), verbs in allowed.items() if "patch" in verbs}
-    assert patched == {"pods", "traininginstances/status", "trainingpools/status"}
+
+
+@pytest.mark.parametrize("values", [(), ("--set", "watchNamespaces={team-a}")])
+def test_the_operator_may_do_only_what_it_uses(values: tuple[str, ...]) -> None:
+    """What it calls is in cluster/kubernetes_api.py; the watches are kopf's."""
+    kind, name = ("Role" if values else "ClusterRole"), "release-training-sandbox"
+    assert verbs_of(only(render(*values), kind, name=name)) == {
+        "traininginstances": {"list", "watch", "delete"},
+        "traininginstances/status": {"patch"},
+        "trainingpools": {"list", "watch"},
+        "trainingpools/status": {"patch"},
+        "pods": {"create", "get", "list", "watch", "patch", "delete"},
+        "events": {"create"},
+        "secrets": {"create", "get", "list", "watch", "delete"},
+    }
+
+
+def test_people_get_the_objects_of_this_api_and_nothing_else() -> None:
+    user = only(render(), "ClusterRole", name="release-training-sandbox-user")
+    assert user["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
+    assert {group for rule in user["rules"] for group in rule["apiGroups"]} == {
+        "trainingsandbox.dev"
+    }
+    assert set(verbs_of(user)) == {"traininginstances", "trainingpools", "trainingpools/scale"}
+    viewer = only(render(), "ClusterRole", name="release-training-sandbox-viewer")
+    assert viewer["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
+    assert set().union(*verbs_of(viewer).values()) == {"get", "list", "watch"}
+
+
+def test_roles_for_people_can_be_left_out() -> None:
+    documents = render("--set", "rbac.userRoles=false,watchNamespaces={team-a}")
+    assert "ClusterRole" not in {document["kind"] for document in documents}
+
+
+def test_instances_are_kept_through_a_drain_where_they_are_said_to_be() -> None:
+    documents = render("--set", "instanceNamespaces={team-a,team-b}")
+    budgets = {
+        one["metadata"]["namespace"]: one["spec"]
+        for one in documents
+        if one["kind"] == "PodDisruptionBudget" and one["metadata"]["name"].endswith("-instances")
+    }
+    assert set(budgets) == {"team-a", "team-b"}
+    spec = budgets["team-a"]
+    assert spec["selector"]["matchExpressions"] == [
+        {"key": "trainingsandbox.dev/instance", "operator": "Exists"}
+    ]
+    # More than any namespace has, so that none may go; but those that serve nobody may.
+    assert spec["minAvailable"] > 100_000
+    assert spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_a_drain_need_not_wait_for_instances() -> None:
+    documents = render("--set", "podDisruptionBudget.enabled=false")
+    only(documents, "PodDisruptionBudget", name="release-training-sandbox")
+
+
+def test_by_default_nothing_may_be_overridden_that_concerns_others() -> None:
+    text = only(render(), "ConfigMap")["data"]["catalogue.yaml"]
+    assert parse_catalogue(text).allowed == Allowances()
+
+
+def test_the_operators_image_may_be_a_digest() -> None:
+    digest = "sha256:" + "0" * 64
+    (container,) = only(render("--set", f"image.digest={digest}"), "Deployment")["spec"][
+        "template"
+    ]["spec"]["containers"]
+    assert container["image"] == f"training-sandbox/operator@{digest}"
 
 
 def test_of_two_operators_the_one_that_holds_the_lease_works() -> None:
@@ -158,7 +181,8 @@ def test_of_two_operators_the_one_that_holds_the_lease_works() -> None:
     assert spec["replicas"] == 2
     assert "--lease=system/release-training-sandbox" in container["args"]
     assert spec["template"]["spec"]["affinity"]["podAntiAffinity"]
-    assert only(documents, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    budget = only(documents, "PodDisruptionBudget", name="release-training-sandbox")
+    assert budget["spec"]["maxUnavailable"] == 1
 
 
 def test_the_lease_may_be_written_in_the_namespace_of_the_release_only() -> None:
@@ -177,7 +201,8 @@ def test_the_lease_may_be_written_in_the_namespace_of_the_release_only() -> None
 
 
 def test_values_that_an_older_release_did_not_have_may_be_missing() -> None:
-    documents = render("--set", "replicas=null,logFormat=null,metrics=null")
+    new = ("replicas", "logFormat", "metrics", "allowed", "networkPolicy", "podDisruptionBudget")
+    documents = render("--set", ",".join(f"{name}=null" for name in new))
     assert only(documents, "Deployment")["spec"]["replicas"] == 2
     assert only(documents, "PodDisruptionBudget")
 
@@ -185,7 +210,7 @@ def test_values_that_an_older_release_did_not_have_may_be_missing() -> None:
 def test_one_operator_has_no_budget_that_would_block_a_drain() -> None:
     documents = render("--set", "replicas=1")
     assert only(documents, "Deployment")["spec"]["replicas"] == 1
-    assert "PodDisruptionBudget" not in {document["kind"] for document in documents}
+    only(documents, "PodDisruptionBudget", name="release-training-sandbox-instances")
 
 
 def test_an_affinity_of_ones_own_replaces_the_charts() -> None:
@@ -240,6 +265,11 @@ def test_the_log_can_be_json() -> None:
         ({"logFormat": "xml"}, "logFormat"),
         ({"replicas": -1}, "replicas"),
         ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "interval"),
+        ({"allowed": {"image": ["x"]}}, "image"),
+        ({"allowed": {"images": ["a b"]}}, "images"),
+        ({"instanceNamespaces": ["Team A"]}, "instanceNamespaces"),
+        ({"networkPolicy": {"clients": [{}]}}, "clients"),
+        ({"image": {"repository": "x", "digest": "latest"}}, "digest"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )

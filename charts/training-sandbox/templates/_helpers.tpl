@@ -31,7 +31,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "training-sandbox.image" -}}
+{{- with .Values.image.digest }}
+{{- printf "%s@%s" $.Values.image.repository . }}
+{{- else }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
 {{- end }}
 
 {{- /* An upgrade with --reuse-values has none of the values that are new. */ -}}
@@ -42,6 +46,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "training-sandbox.auth" -}}
 {{- $auth := default dict .Values.auth }}
 {{- if ne (toString $auth.enabled) "false" }}true{{ end }}
+{{- end }}
+
+{{- /* Where the doors of instances are: a JSON array. */ -}}
+{{- define "training-sandbox.instanceNamespaces" -}}
+{{- toJson (.Values.instanceNamespaces | default .Values.watchNamespaces | default (list .Release.Namespace)) }}
+{{- end }}
+
+{{- /* Pods that are not those of instances. */ -}}
+{{- define "training-sandbox.otherPods" -}}
+matchExpressions:
+  - {key: trainingsandbox.dev/env-type, operator: DoesNotExist}
 {{- end }}
 
 {{- /* Both containers of this chart run under the rules of Pod Security "restricted". */ -}}

@@ -14,6 +14,7 @@ _ERRORS: Mapping[str, type[InvalidRequest]] = {
     "UnknownTask": UnknownTask,
     "InvalidTask": InvalidRequest,
     "ParamsTooLarge": InvalidRequest,
+    "OverrideNotAllowed": InvalidRequest,
 }
 
 

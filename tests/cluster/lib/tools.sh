@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Where kind, kubectl, helm and kwok are: in PATH if they will do, else built into the cache, once per version.
+# Where kind, kubectl, helm, kwok and cyclonus are: in PATH if they will do, else built into the cache, once per version.
 
 BIN=$CACHE/bin
 
@@ -25,8 +25,9 @@ tool_folder() {
     kind) echo "$BIN/kind-$KIND_VERSION" ;;
     helm) echo "$BIN/helm-$HELM_VERSION" ;;
     kwok) echo "$BIN/kwok-$KWOK_VERSION" ;;
+    cyclonus) echo "$BIN/cyclonus-$CYCLONUS_VERSION" ;;
     kubectl) echo "$BIN/kubectl-$KUBERNETES_VERSION" ;;
-    *) die "no such tool: $1" "tools are kind, kubectl, helm and kwok" ;;
+    *) die "no such tool: $1" "tools are kind, kubectl, helm, kwok and cyclonus" ;;
   esac
 }
 
@@ -36,6 +37,7 @@ will_do() { # the one in PATH
   case $1 in
     kind) [[ $(kind version) == "kind $KIND_VERSION "* ]] ;;
     kwok) [[ $(kwok --version) == "kwok version $KWOK_VERSION "* ]] ;;
+    cyclonus) false ;; # one that was built by go install does not tell its version
     helm) [[ $(helm version --template '{{.Version}}') == v3.* ]] ;;
     kubectl)
       version=$(kubectl version --client 2> /dev/null | sed -n 's/^Client Version: v\([0-9]*\.[0-9]*\).*/\1/p')

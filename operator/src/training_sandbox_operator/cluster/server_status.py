@@ -145,8 +145,9 @@ async def _fetch(
     limit: aiohttp.ClientTimeout,
 ) -> tuple[bytes, int]:
     try:
+        # A server may be of a user's image: it must not send the operator elsewhere.
         async with session.request(
-            method, url, json=content, headers=headers, timeout=limit
+            method, url, json=content, headers=headers, timeout=limit, allow_redirects=False
         ) as response:
             body, status = await response.content.read(_LARGEST_ANSWER), response.status
     except TimeoutError as error:

@@ -91,6 +91,7 @@ class Cache:
             pods=pods,
             environment=catalogue.get(instance.env_type),
             known_environments=catalogue.names,
+            allowed=catalogue.allowed,
             refusal=memory.refusal,
             answer=memory.answer,
             pool=pool,

@@ -102,6 +102,7 @@ class PoolTable:
             is_taken=is_taken,
             environment=catalogue.get(pool.env_type),
             known_environments=catalogue.names,
+            allowed=catalogue.allowed,
             refusal=record.refusal,
             failure=record.failure,
             demand=record.demand,

@@ -13,6 +13,7 @@ _WORTH_A_WARNING = frozenset(
     {
         Reason.UNKNOWN_ENVIRONMENT,
         Reason.PARAMS_TOO_LARGE,
+        Reason.OVERRIDE_NOT_ALLOWED,
         Reason.POD_REJECTED,
         Reason.POD_NAME_CONFLICT,
         Reason.UNSCHEDULABLE,

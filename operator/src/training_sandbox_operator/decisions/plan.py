@@ -53,7 +53,9 @@ from training_sandbox_operator.model.situation import Situation
 # A kubelet that lives confirms the end of a pod within its grace period and a moment.
 _CONFIRMATION = timedelta(seconds=30)
 _SILENCES_WORTH_A_WARNING = 3
-_UNPLAYABLE = frozenset({Reason.UNKNOWN_ENVIRONMENT, Reason.PARAMS_TOO_LARGE})
+_UNPLAYABLE = frozenset(
+    {Reason.UNKNOWN_ENVIRONMENT, Reason.PARAMS_TOO_LARGE, Reason.OVERRIDE_NOT_ALLOWED}
+)
 
 
 def plan(situation: Situation, now: datetime) -> Plan:

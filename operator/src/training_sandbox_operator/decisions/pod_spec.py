@@ -7,9 +7,10 @@ here.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from training_sandbox_operator.decisions.pod_placement import placement
 from training_sandbox_operator.model.catalogue import Environment
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import (
@@ -33,13 +34,11 @@ from training_sandbox_operator.model.pool import TrainingPool
 
 USER_ID = 10001
 GRACE_SECONDS = 30
-NODE_LOSS_SECONDS = 30
 LARGEST_PARAMS = 100 * 1024
 """Bytes. Linux takes at most 128 KiB in one environment variable, MAX_ARG_STRLEN in execve(2)."""
 
 _WRITABLE = "/tmp"  # noqa: S108 — the pod's own volume, which nobody else can write to
 _STATE_DIR = f"{_WRITABLE}/training-sandbox"
-_NODE_LOSS_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 _SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
@@ -186,7 +185,6 @@ def _pod_spec(
         binding: the variables of the bound task, none for an open server.
         spread_with: the pool whose pods count where the spec spreads them.
     """
-    passed_on = ("nodeSelector", "affinity", "priorityClassName", "imagePullSecrets")
     return {
         # A restarted server is another incarnation; a bound task cannot be played twice.
         "restartPolicy": "Never" if binding else "Always",
@@ -208,20 +206,16 @@ def _pod_spec(
             },
             *environment.volumes,
         ],
-        "tolerations": _tolerations(spec.get("tolerations", ())),
-        **{name: spec[name] for name in passed_on if name in spec},
-        **_spread(spec, spread_with),
+        **_pull_secrets(spec, environment),
+        **placement(spec, environment, spread_with),
     }
 
 
-def _spread(spec: Mapping[str, Any], pool_name: str | None) -> Manifest:
-    constraints: Sequence[Mapping[str, Any]] = spec.get("topologySpreadConstraints", ())
-    if pool_name is None or not constraints:
-        return {}
-    selector = {"matchLabels": {POOL_LABEL: pool_name}}
-    return {
-        "topologySpreadConstraints": [{**one, "labelSelector": selector} for one in constraints]
-    }
+def _pull_secrets(spec: Mapping[str, Any], environment: Environment) -> Manifest:
+    given = [one.model_dump() for one in environment.image_pull_secrets]
+    names = {one["name"] for one in given}
+    mine = [one for one in spec.get("imagePullSecrets", ()) if one["name"] not in names]
+    return {"imagePullSecrets": [*given, *mine]} if given or mine else {}
 
 
 def _container(
@@ -230,13 +224,14 @@ def _container(
     public_key: str | None,
     binding: Mapping[str, str],
 ) -> Manifest:
+    image: str = spec.get("image", environment.image)
     return {
         "name": CONTAINER,
-        "image": spec.get("image", environment.image),
-        "imagePullPolicy": environment.image_pull_policy,
+        "image": image,
+        "imagePullPolicy": environment.image_pull_policy or _pull_policy(image),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "env": _environment_variables(spec, environment, public_key, binding),
-        "resources": spec.get("resources", environment.resources.model_dump()),
+        "resources": _resources(spec.get("resources"), environment),
         "volumeMounts": [{"name": "tmp", "mountPath": _WRITABLE}, *environment.volume_mounts],
         "securityContext": {
             "privileged": False,
@@ -250,6 +245,25 @@ def _container(
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **_probes(environment, is_bound=bool(binding)),
     }
+
+
+def _pull_policy(image: str) -> str:
+    """Return what fits the image: a digest and a tag of a version never mean another one later."""
+    name = image.rpartition("/")[2]
+    moves = "@" not in name and name.partition(":")[2] in {"", "latest"}
+    return "Always" if moves else "IfNotPresent"
+
+
+def _resources(given: Manifest | None, environment: Environment) -> Manifest:
+    """Return the given resources; without a limit of memory the catalogue's holds.
+
+    A server without one could take all of its node's.
+    """
+    catalogues = environment.resources.model_dump()
+    if given is None:
+        return catalogues
+    memory = {name: value for name, value in catalogues["limits"].items() if name == "memory"}
+    return {**given, "limits": {**memory, **given.get("limits", {})}} if memory else given
 
 
 def _probes(environment: Environment, *, is_bound: bool) -> Manifest:
@@ -288,15 +302,20 @@ def _environment_variables(
     for variable in environment.env:
         variables[variable.name] = variable.to_api()
     for variable in spec.get("env", ()):
-        variables[variable["name"]] = {"name": variable["name"], "value": variable["value"]}
+        variables[variable["name"]] = _plain(variable["name"], variable["value"])
     settings = {**_settings(spec, environment, binding), **_authentication(public_key)}
     for name, value in settings.items():
-        variables[name] = {"name": name, "value": value}
+        variables[name] = _plain(name, value)
     variables["SANDBOX_POD_UID"] = {
         "name": "SANDBOX_POD_UID",
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},
     }
     return list(variables.values())
+
+
+def _plain(name: str, value: str) -> Manifest:
+    """Return a variable whose value is taken as it is: else ``$(NAME)`` in it is replaced."""
+    return {"name": name, "value": value.replace("$", "$$")}
 
 
 def _settings(
@@ -331,21 +350,3 @@ def _binding(instance: TrainingInstance) -> Mapping[str, str]:
 
 def _params(instance: TrainingInstance) -> str:
     return json.dumps(instance.spec.get("params", {}), sort_keys=True, separators=(",", ":"))
-
-
-def _tolerations(given: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the instance's tolerations, and short ones for lost nodes where it gives none."""
-    named = {toleration.get("key") for toleration in given}
-    return [
-        *given,
-        *(
-            {
-                "key": taint,
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": NODE_LOSS_SECONDS,
-            }
-            for taint in _NODE_LOSS_TAINTS
-            if taint not in named
-        ),
-    ]

@@ -17,6 +17,7 @@ from training_sandbox_operator.decisions.actions import (
     Plan,
     WritePoolStatus,
 )
+from training_sandbox_operator.decisions.overrides import forbidden_override
 from training_sandbox_operator.decisions.pod_spec import build_warm_pod, template_hash
 from training_sandbox_operator.decisions.pool_members import Members, sort_members
 from training_sandbox_operator.decisions.pool_size import pool_size
@@ -83,6 +84,8 @@ def _plan_creation(
     environment, refusal = situation.environment, situation.refusal
     lacking = members.lacking(target)
     if environment is None or not lacking:
+        return Plan()
+    if forbidden_override(pool.spec, environment, situation.allowed) is not None:
         return Plan()
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)

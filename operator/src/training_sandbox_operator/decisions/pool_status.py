@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from training_sandbox_operator.decisions.conditions import renew_condition
+from training_sandbox_operator.decisions.overrides import forbidden_override
 from training_sandbox_operator.decisions.pool_members import Members
 from training_sandbox_operator.model.names import INSTANCE_LABEL, POOL_LABEL
 from training_sandbox_operator.model.pool import TrainingPool
@@ -77,6 +78,9 @@ def _fullness(
         known = ", ".join(situation.known_environments) or "none"
         message = f"the catalogue has no environment {pool.env_type!r}; it has: {known}"
         return False, Reason.UNKNOWN_ENVIRONMENT, message
+    forbidden = forbidden_override(pool.spec, situation.environment, situation.allowed)
+    if forbidden is not None:
+        return False, Reason.OVERRIDE_NOT_ALLOWED, forbidden
     if members.ready < target:
         reason, message = _hindrance(situation, members)
         counted = f"{members.ready} of {target} warm pods are ready"

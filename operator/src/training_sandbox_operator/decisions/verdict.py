@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from training_sandbox_operator.decisions.overrides import forbidden_override
 from training_sandbox_operator.decisions.pod_spec import LARGEST_PARAMS, oversized_params
 from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess, ending_of
 from training_sandbox_operator.decisions.tokens import TokenState, awaits_token, token_state
@@ -126,23 +127,28 @@ def _judge_without_pod(situation: Situation, instance: TrainingInstance) -> Verd
         )
     if instance.pool_name is not None and not starts_cold(situation, instance):
         return _judge_claim(situation, instance, instance.pool_name)
+    reason, message = _hindrance(situation, instance)
+    return Verdict(Phase.PENDING, reason, message)
+
+
+def _hindrance(situation: Situation, instance: TrainingInstance) -> tuple[str, str]:
+    """Return why the instance has no pod of its own yet."""
     if situation.environment is None:
         known = ", ".join(situation.known_environments) or "none"
-        return Verdict(
-            Phase.PENDING,
-            Reason.UNKNOWN_ENVIRONMENT,
-            f"the catalogue has no environment {instance.env_type!r}; it has: {known}",
-        )
+        message = f"the catalogue has no environment {instance.env_type!r}; it has: {known}"
+        return Reason.UNKNOWN_ENVIRONMENT, message
+    spec = instance.spec if situation.pool is None else situation.pool.spec
+    forbidden = forbidden_override(spec, situation.environment, situation.allowed)
+    if forbidden is not None:
+        whose = f"of the pool {instance.pool_name!r}: " if instance.pool_name is not None else ""
+        return Reason.OVERRIDE_NOT_ALLOWED, whose + forbidden
     size = oversized_params(instance)
     if size is not None:
-        return Verdict(
-            Phase.PENDING,
-            Reason.PARAMS_TOO_LARGE,
-            f"spec.params has {size} bytes as JSON; at most {LARGEST_PARAMS} are allowed",
-        )
+        message = f"spec.params has {size} bytes as JSON; at most {LARGEST_PARAMS} are allowed"
+        return Reason.PARAMS_TOO_LARGE, message
     if situation.refusal is not None:
-        return Verdict(Phase.PENDING, situation.refusal.reason, situation.refusal.message)
-    return Verdict(Phase.PENDING, Reason.SCHEDULING, "the pod is being created")
+        return situation.refusal.reason, situation.refusal.message
+    return Reason.SCHEDULING, "the pod is being created"
 
 
 def _judge_claim(situation: Situation, instance: TrainingInstance, pool_name: str) -> Verdict:

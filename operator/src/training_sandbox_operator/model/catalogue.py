@@ -51,21 +51,32 @@ class EnvironmentVariable(_Strict):
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
+class PullSecret(_Strict):
+    """The name of a Secret, as in a pod."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+
+
 class Environment(_Strict):
     """How the server of one environment is run; which one it is, its image says.
 
     Attributes:
+        image_pull_policy: None for what fits the image: only a tag that moves is pulled again.
         slots: episodes that one open server plays at once.
         tmp_size: size of the only writable folder, in memory; it counts as the container's.
         startup_seconds: how long booting may take before the container is restarted.
         volumes: raw Kubernetes volumes, for example with the environment's data.
         volume_mounts: raw mounts of these volumes in the server's container.
+        node_selector: holds whatever an instance selects beside it.
+        tolerations: raw ones, beside those of an instance.
+        topology_spread: raw constraints without labelSelector, for pools that have none.
     """
 
     image: Annotated[str, StringConstraints(min_length=1, pattern=r"^\S+$")]
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", alias="imagePullPolicy"
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, alias="imagePullPolicy"
     )
+    image_pull_secrets: list[PullSecret] = Field(default=[], alias="imagePullSecrets")
     slots: int = Field(default=16, ge=1, le=256)
     resources: Resources = Resources()
     tmp_size: Quantity = Field(default="1Gi", alias="tmpSize")
@@ -73,12 +84,44 @@ class Environment(_Strict):
     env: list[EnvironmentVariable] = []
     volumes: list[dict[str, Any]] = []
     volume_mounts: list[dict[str, Any]] = Field(default=[], alias="volumeMounts")
+    node_selector: dict[str, str] = Field(default={}, alias="nodeSelector")
+    tolerations: list[dict[str, Any]] = []
+    priority_class_name: str | None = Field(default=None, alias="priorityClassName")
+    topology_spread: list[dict[str, Any]] = Field(default=[], alias="topologySpreadConstraints")
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\s?\[\]]+$")]
+"""What is allowed, where ``*`` stands for any characters."""
+
+
+class Allowances(_Strict):
+    """What an instance or a pool may override beside what concerns it alone; by default nothing.
+
+    Attributes:
+        images: beside the one of its environment.
+        tolerations: keys of taints.
+        labels: keys. A label may give a pod a place in a Service, or a way through a policy.
+        annotations: keys. Networks, sidecars and runtimes take orders by annotation.
+        resources: names. Those of device plugins are devices of the node.
+    """
+
+    images: tuple[Pattern, ...] = ()
+    image_pull_secrets: tuple[Pattern, ...] = Field(default=(), alias="imagePullSecrets")
+    priority_class_names: tuple[Pattern, ...] = Field(default=(), alias="priorityClassNames")
+    tolerations: tuple[Pattern, ...] = ()
+    labels: tuple[Pattern, ...] = ()
+    annotations: tuple[Pattern, ...] = ()
+    resources: tuple[Pattern, ...] = ("cpu", "memory", "ephemeral-storage")
+
+
+BY_DEFAULT = Allowances()
 
 
 class Catalogue(_Strict):
-    """The environments by the name that an instance's ``envType`` gives."""
+    """The environments by the name that an ``envType`` gives, and what may be overridden."""
 
     environments: dict[EnvType, Environment]
+    allowed: Allowances = BY_DEFAULT
 
     def get(self, env_type: str) -> Environment | None:
         """Return the entry of that name, or None."""
@@ -133,9 +176,11 @@ def _explain(error: ValidationError, source: str) -> Iterator[str]:
 
 def _allowed(fault: Any) -> list[str]:
     """Return the fields that may stand where an unknown one was found."""
+    place: tuple[str | int, ...] = fault["loc"]
     model: type[BaseModel] = {
         1: Catalogue,
+        2: Allowances,
         3: Environment,
         4: Resources,
-    }.get(len(fault["loc"]), EnvironmentVariable)
+    }.get(len(place), PullSecret if "imagePullSecrets" in place else EnvironmentVariable)
     return [field.alias or name for name, field in model.model_fields.items()]

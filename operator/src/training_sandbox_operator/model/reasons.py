@@ -27,6 +27,7 @@ class Reason(StrEnum):
 
     UNKNOWN_ENVIRONMENT = "UnknownEnvironment"
     PARAMS_TOO_LARGE = "ParamsTooLarge"
+    OVERRIDE_NOT_ALLOWED = "OverrideNotAllowed"
     POD_REJECTED = "PodRejected"
     POD_NAME_CONFLICT = "PodNameConflict"
     POOL_NOT_FOUND = "PoolNotFound"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from training_sandbox_operator.model.catalogue import Environment
+from training_sandbox_operator.model.catalogue import BY_DEFAULT, Allowances, Environment
 from training_sandbox_operator.model.demand import Demand
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import Key
@@ -45,6 +45,7 @@ class Situation:
         pods: every pod that names an instance of that name as its owner, of earlier ones too.
         environment: the catalogue's entry, None when the catalogue has none of that name.
         known_environments: the catalogue's names, for the people who have to choose one.
+        allowed: what the catalogue lets be overridden.
         pool: the one that the instance names, None when there is none of that name (any more).
         promised: the warm pod that the instance is to claim.
         pool_was_empty: the pool has been looked at for a warm pod, and had none.
@@ -57,6 +58,7 @@ class Situation:
     pods: Sequence[Pod] = ()
     environment: Environment | None = None
     known_environments: Sequence[str] = ()
+    allowed: Allowances = BY_DEFAULT
     refusal: Refusal | None = None
     answer: ServerAnswer | None = None
     pool: TrainingPool | None = None
@@ -125,6 +127,7 @@ class PoolSituation:
     is_taken: Callable[[Key], bool] = lambda _: False
     environment: Environment | None = None
     known_environments: Sequence[str] = ()
+    allowed: Allowances = BY_DEFAULT
     refusal: Refusal | None = None
     failure: Refusal | None = None
     demand: Demand | None = None

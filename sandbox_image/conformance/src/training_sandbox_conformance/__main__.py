@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 @contextmanager
-def _log_kept_on_failure(wanted: Path | None) -> Iterator[Path]:
+def _log_kept_on_failure(wanted: Path | None) -> Generator[Path]:
     """Where the log goes; what is told of a failure names it."""
     if wanted is not None:
         yield wanted
