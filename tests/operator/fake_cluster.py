@@ -35,11 +35,15 @@ class Failure:
 
 @dataclass
 class FakeCluster:
-    """Objects by kind, namespace and name; ``writes`` is what was asked of them."""
+    """Objects by kind, namespace and name; ``writes`` is what was asked of them.
+
+    ``told_whole`` has kind and name of those of which more than their metadata was told.
+    """
 
     objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    told_whole: set[tuple[str, str]] = field(default_factory=set)
     status_written: asyncio.Event = field(default_factory=asyncio.Event)
     versions: Any = field(default_factory=lambda: itertools.count(100))
     uids: Any = field(default_factory=lambda: itertools.count(1))
@@ -144,7 +148,8 @@ class FakeCluster:
         metadata = {"resourceVersion": str(next(self.versions))}
         if start + size < len(items):
             metadata["continue"] = str(start + size)
-        return web.json_response({"metadata": metadata, "items": items[start : start + size]})
+        part = [self._told(request, one) for one in items[start : start + size]]
+        return web.json_response({"metadata": metadata, "items": part})
 
     async def _create(self, request: web.Request) -> web.Response:
         one = await request.json()
@@ -154,11 +159,22 @@ class FakeCluster:
         if kind == "pods":
             one["status"] = {"phase": "Pending"}
             one["metadata"]["creationTimestamp"] = format_timestamp(build.CREATED)
-        return web.json_response(self._store(kind, one), status=201)
+        return web.json_response(self._told(request, self._store(kind, one)), status=201)
 
     async def _get(self, request: web.Request) -> web.Response:
         one = self.objects.get(_key(request))
-        return web.json_response(one) if one else _refuse(404, "NotFound", "not found")
+        return (
+            web.json_response(self._told(request, one))
+            if one
+            else _refuse(404, "NotFound", "not found")
+        )
+
+    def _told(self, request: web.Request, one: Object) -> Object:
+        """Return what an answer has of an object: all, or its metadata."""
+        if "as=PartialObjectMetadata" in request.headers.get("Accept", ""):
+            return {"kind": "PartialObjectMetadata", "metadata": one["metadata"]}
+        self.told_whole.add((request.match_info["kind"], one["metadata"]["name"]))
+        return one
 
     async def _delete(self, request: web.Request) -> web.Response:
         options = await request.json()

@@ -128,6 +128,14 @@ async def test_warm_pods_cost_no_secret_and_a_claim_costs_one(
     claims_of(secret["stringData"]["token"], cluster.objects["pods", "research", claimed])
 
 
+async def test_the_operator_is_never_told_what_the_secrets_of_instances_hold(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, start_operator: Start
+) -> None:
+    await serve(loop, cluster, sandbox)
+    await start_operator(KEY).settle()
+    assert {one for one in cluster.told_whole if one[0] == "secrets"} == {("secrets", KEY.name)}
+
+
 async def test_a_deleted_secret_comes_back_as_it_was(
     loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
 ) -> None:

@@ -51,6 +51,7 @@ _BY_TYPE: Mapping[str, type[TrainingSandboxError]] = {
     "unknown_split": UnknownSplit,
     "unknown_env_type": UnknownEnvironment,
     "episode_not_found": EpisodeNotFound,
+    "already_bound": InvalidRequest,
     "episode_exists": EpisodeExists,
     "out_of_order": OutOfOrder,
     "episode_terminated": EpisodeTerminated,

@@ -132,9 +132,10 @@ class ApiServer:
         """Wait until no write is on its way."""
         await self._nothing_is_written.wait()
 
-    async def _watch(
+    async def watch(
         self, path: str, query: Mapping[str, str], since: int, accept: str = JSON
     ) -> AsyncIterator[Change]:
+        """Yield what happens after a version, for a minute."""
         parameters = {**query, **watch_query(since)}
         seconds = float(parameters["timeoutSeconds"])
         timeout = aiohttp.ClientTimeout(total=seconds + _CONNECT_SECONDS, connect=_CONNECT_SECONDS)
@@ -156,22 +157,23 @@ class ApiServer:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(0, "Unreachable", f"watch {path}: {error!r}") from error
 
-    async def _list(
+    async def list_pages(
         self, path: str, query: Mapping[str, str], accept: str = JSON
     ) -> AsyncIterator[Page]:
+        """Yield all objects of a path, so many at once."""
         position = ""
         while True:
             parameters = {**query, "limit": str(_PAGE_SIZE)}
             if position:
                 parameters["continue"] = position
-            answer = await self._request("GET", path, query=parameters, accept=accept)
+            answer = await self.request("GET", path, query=parameters, accept=accept)
             metadata = answer["metadata"]
             yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
             position = metadata.get("continue", "")
             if not position:
                 return
 
-    async def _request(
+    async def request(
         self,
         method: str,
         path: str,
@@ -183,6 +185,7 @@ class ApiServer:
         is_fenced: bool = True,
         urgency: Urgency = Urgency.FIRST,
     ) -> JsonDict:
+        """Send a request, a write in its turn, and return the answer."""
         parameters = {**(query or {})}
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER

@@ -8,12 +8,10 @@ from training_sandbox_operator.cluster.admission import Urgency
 from training_sandbox_operator.cluster.api_server import ApiServer, JsonDict, Page
 from training_sandbox_operator.cluster.errors import NotFoundError
 from training_sandbox_operator.cluster.watch_stream import Change
-from training_sandbox_operator.model.lease import Lease
+from training_sandbox_operator.model.lease import Lease, lease_manifest
 from training_sandbox_operator.model.names import POD_SELECTOR, Key
 
 _JSON_PATCH = "application/json-patch+json"
-_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class KubernetesApi(ApiServer):
@@ -27,15 +25,15 @@ class KubernetesApi(ApiServer):
     ) -> JsonDict:
         """Create a pod and return it."""
         namespace: str = manifest["metadata"]["namespace"]
-        return await self._request("POST", paths.pods(namespace), body=manifest, urgency=urgency)
+        return await self.request("POST", paths.pods(namespace), body=manifest, urgency=urgency)
 
     async def get_pod(self, key: Key) -> JsonDict:
         """Return a pod."""
-        return await self._request("GET", f"{paths.pods(key.namespace)}/{key.name}")
+        return await self.request("GET", f"{paths.pods(key.namespace)}/{key.name}")
 
     async def patch_pod(self, key: Key, patch: Sequence[Mapping[str, Any]]) -> JsonDict:
         """Apply a JSON patch, which says what it is for, to a pod and return the pod."""
-        return await self._request(
+        return await self.request(
             "PATCH", f"{paths.pods(key.namespace)}/{key.name}", body=patch, content_type=_JSON_PATCH
         )
 
@@ -60,14 +58,12 @@ class KubernetesApi(ApiServer):
             options["preconditions"]["resourceVersion"] = str(resource_version)
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
-        return await self._request(
-            "DELETE", f"{paths.pods(key.namespace)}/{key.name}", body=options
-        )
+        return await self.request("DELETE", f"{paths.pods(key.namespace)}/{key.name}", body=options)
 
     async def delete_instance(self, key: Key, *, uid: str, resource_version: int) -> None:
         """Delete the instance if it is still exactly this one: its deadline may have been moved."""
         preconditions = {"uid": uid, "resourceVersion": str(resource_version)}
-        await self._request(
+        await self.request(
             "DELETE",
             f"{paths.instances(key.namespace)}/{key.name}",
             body={"preconditions": preconditions, "propagationPolicy": "Background"},
@@ -101,7 +97,7 @@ class KubernetesApi(ApiServer):
             {"op": "replace", "path": "/metadata/resourceVersion", "value": str(resource_version)},
             {"op": "add", "path": "/status", "value": status},
         ]
-        return await self._request(
+        return await self.request(
             "PATCH",
             f"{path}/{key.name}/status",
             body=patch,
@@ -109,85 +105,45 @@ class KubernetesApi(ApiServer):
             urgency=urgency,
         )
 
-    async def get_secret(self, key: Key) -> JsonDict:
-        """Return a Secret with what it holds."""
-        return await self._request("GET", f"{paths.secrets(key.namespace)}/{key.name}")
-
-    async def get_secret_metadata(self, key: Key) -> JsonDict:
-        """Return the metadata of a Secret."""
-        path = f"{paths.secrets(key.namespace)}/{key.name}"
-        return await self._request("GET", path, accept=_METADATA)
-
-    async def create_secret(self, manifest: Mapping[str, Any]) -> JsonDict:
-        """Create a Secret and return its metadata."""
-        namespace: str = manifest["metadata"]["namespace"]
-        return await self._request(
-            "POST", paths.secrets(namespace), body=manifest, accept=_METADATA
-        )
-
-    async def delete_secret(self, key: Key, *, uid: str) -> None:
-        """Delete the Secret with this UID."""
-        path = f"{paths.secrets(key.namespace)}/{key.name}"
-        await self._request("DELETE", path, body={"preconditions": {"uid": uid}})
-
     async def create_event(self, manifest: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         namespace: str = manifest["metadata"]["namespace"]
         path = f"api/v1/namespaces/{namespace}/events"
-        await self._request("POST", path, body=manifest, urgency=Urgency.WARM_UP)
+        await self.request("POST", path, body=manifest, urgency=Urgency.WARM_UP)
 
     async def get_lease(self, key: Key) -> Lease | None:
         """Return the lease, None when there is none."""
         try:
-            return Lease.from_api(await self._request("GET", f"{paths.leases(key)}/{key.name}"))
+            return Lease.from_api(await self.request("GET", f"{paths.leases(key)}/{key.name}"))
         except NotFoundError:
             return None
 
     async def create_lease(self, key: Key, spec: Mapping[str, Any]) -> Lease:
         """Create the lease and return it."""
-        body = _lease({"namespace": key.namespace, "name": key.name}, spec)
+        body = lease_manifest({"namespace": key.namespace, "name": key.name}, spec)
         return Lease.from_api(
-            await self._request("POST", paths.leases(key), body=body, is_fenced=False)
+            await self.request("POST", paths.leases(key), body=body, is_fenced=False)
         )
 
     async def replace_lease(self, key: Key, version: str, spec: Mapping[str, Any]) -> Lease:
         """Replace the lease, if it is in this version, and return it."""
         metadata = {"namespace": key.namespace, "name": key.name, "resourceVersion": version}
-        body = _lease(metadata, spec)
+        body = lease_manifest(metadata, spec)
         path = f"{paths.leases(key)}/{key.name}"
-        return Lease.from_api(await self._request("PUT", path, body=body, is_fenced=False))
+        return Lease.from_api(await self.request("PUT", path, body=body, is_fenced=False))
 
     def list_instances(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all instances of a namespace, or of all namespaces."""
-        return self._list(paths.instances(namespace), {})
+        return self.list_pages(paths.instances(namespace), {})
 
     def list_pools(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pools of a namespace, or of all namespaces."""
-        return self._list(paths.pools(namespace), {})
+        return self.list_pages(paths.pools(namespace), {})
 
     def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
-        return self._list(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
+        return self.list_pages(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
 
     def watch_pods(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
         """Yield what happens to an operator's pods after a version, for a minute."""
-        return self._watch(paths.pods(namespace), {"labelSelector": POD_SELECTOR}, since)
-
-    def watch_secrets(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
-        """Yield what happens to the metadata of those Secrets after a version, for a minute."""
-        return self._watch(
-            paths.secrets(namespace), {"labelSelector": POD_SELECTOR}, since, _METADATA
-        )
-
-    def list_secrets(self, namespace: str | None) -> AsyncIterator[Page]:
-        """Yield the metadata of the Secrets that an operator has made for instances."""
-        return self._list(paths.secrets(namespace), {"labelSelector": POD_SELECTOR}, _METADATA_LIST)
-
-
-def _lease(metadata: JsonDict, spec: Mapping[str, Any]) -> JsonDict:
-    return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": metadata,
-        "spec": spec,
-    }
+        return self.watch(paths.pods(namespace), {"labelSelector": POD_SELECTOR}, since)

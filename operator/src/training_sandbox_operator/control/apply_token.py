@@ -11,6 +11,7 @@ from training_sandbox_operator.cluster.errors import (
     RejectedError,
 )
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.cluster.secrets import Secrets
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.signing_key import SigningKey
 from training_sandbox_operator.decisions.actions import WriteToken
@@ -33,7 +34,7 @@ class TokenApplier:
         signing_key: SigningKey,
         clock: Callable[[], datetime],
     ) -> None:
-        self._api = api
+        self._secrets = Secrets(api)
         self._cache = cache
         self._signing_key = signing_key
         self._clock = clock
@@ -47,11 +48,11 @@ class TokenApplier:
         instance, replaced = action.instance, action.replaces
         if replaced is not None:
             with suppress(NotFoundError):
-                await self._api.delete_secret(replaced.key, uid=replaced.uid)
+                await self._secrets.delete(replaced.key, uid=replaced.uid)
             self._cache.remove_secret(replaced.key, replaced.uid)
         manifest = self._signing_key.secret_for(instance, action.incarnation)
         try:
-            raw = await self._api.create_secret(manifest)
+            raw = await self._secrets.create(manifest)
         except AlreadyExistsError:
             await self._look_at_what_is_there(instance, has_deleted=replaced is not None)
             return
@@ -67,7 +68,7 @@ class TokenApplier:
     ) -> None:
         """Take in an earlier answer that was lost, or find that the name is a stranger's."""
         name = token_secret_name(instance.key.name)
-        raw = await self._api.get_secret_metadata(instance.key._replace(name=name))
+        raw = await self._secrets.get_metadata(instance.key._replace(name=name))
         secret = TokenSecret.from_api(raw)
         if secret.is_of(instance.key.name) and not has_deleted:
             self._store(instance, secret)

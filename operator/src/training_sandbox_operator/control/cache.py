@@ -178,6 +178,8 @@ class Cache:
         known = self._secrets.get(secret.key)
         if known is not None and known.resource_version > secret.resource_version:
             return
+        if secret.uid in self._buried:
+            return
         self._secrets[secret.key] = secret
         if known != secret:
             self._on_change(_instance_key(secret.key))
@@ -188,6 +190,11 @@ class Cache:
         if known is not None and known.uid == uid:
             del self._secrets[key]
             self._on_change(_instance_key(key))
+
+    def bury_secret(self, key: Key, uid: str) -> None:
+        """Take in that this Secret is gone for good, whatever is told of it later."""
+        self._buried.add(uid)
+        self.remove_secret(key, uid)
 
     def store_token_refusal(self, instance: TrainingInstance, refusal: Refusal | None) -> None:
         """Remember why the instance's token could not be written; None when it was."""

@@ -10,6 +10,7 @@ import aiohttp
 
 from training_sandbox_operator.cluster.events import EventRecorder
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.cluster.secrets import Secrets
 from training_sandbox_operator.control.apply import Applier
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
@@ -155,7 +156,7 @@ class Controller:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         secret = TokenSecret.from_api(raw)
         if kind == _DELETED:
-            self._cache.remove_secret(secret.key, secret.uid)
+            self._cache.bury_secret(secret.key, secret.uid)
         else:
             self._cache.store_secret(secret)
 
@@ -166,10 +167,11 @@ class Controller:
         before, so when the list of pods does not have it, it is gone.
         """
         cache = self._cache
-        secrets = Source(
-            "Secrets",
-            api.list_secrets,
-            api.watch_secrets,
+        secrets = Secrets(api)
+        tokens = Source(
+            "Secrets with tokens",
+            secrets.list,
+            secrets.watch,
             self.observe_secret,
             lambda: cache.secrets,
             cache.remove_secret,
@@ -199,7 +201,7 @@ class Controller:
                 lambda: cache.pods,
                 cache.remove_pod,
             ),
-            *([secrets] if has_tokens else []),
+            *([tokens] if has_tokens else []),
         )
 
     async def synchronise(self) -> None:

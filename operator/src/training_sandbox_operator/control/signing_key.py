@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from training_sandbox_operator.cluster.errors import AlreadyExistsError, ApiError, NotFoundError
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.cluster.secrets import Secrets
 from training_sandbox_operator.decisions.tokens import build_token_secret
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import JsonObject, Key
@@ -39,7 +40,7 @@ class SigningKey:
     """
 
     def __init__(self, api: KubernetesApi, secret: Key | None) -> None:
-        self._api = api
+        self._secrets = Secrets(api)
         self._secret = secret
         self._key: Ed25519PrivateKey | None = None
 
@@ -79,11 +80,11 @@ class SigningKey:
         if self._secret is None or self._key is None:
             return
         try:
-            await self._api.get_secret_metadata(self._secret)
+            await self._secrets.get_metadata(self._secret)
         except NotFoundError:
             _log.warning("the Secret %s with the signing key is gone; it is put back", self._secret)
             try:
-                await self._api.create_secret(_manifest(self._secret, self._key))
+                await self._secrets.create(_manifest(self._secret, self._key))
             except AlreadyExistsError:
                 _log.warning(
                     "the Secret %s is another; it counts from the next start", self._secret
@@ -120,16 +121,16 @@ class SigningKey:
 
     async def _stored(self, secret: Key) -> Ed25519PrivateKey | None:
         try:
-            return _read(await self._api.get_secret(secret), secret)
+            return _read(await self._secrets.get(secret), secret)
         except NotFoundError:
             return None
 
     async def _make(self, secret: Key) -> Ed25519PrivateKey:
         key = Ed25519PrivateKey.generate()
         try:
-            await self._api.create_secret(_manifest(secret, key))
+            await self._secrets.create(_manifest(secret, key))
         except AlreadyExistsError:
-            return _read(await self._api.get_secret(secret), secret)
+            return _read(await self._secrets.get(secret), secret)
         _log.info("made a signing key in the Secret %s", secret)
         return key
 

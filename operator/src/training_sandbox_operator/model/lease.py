@@ -38,6 +38,16 @@ class Lease:
         )
 
 
+def lease_manifest(metadata: JsonObject, spec: JsonObject) -> JsonObject:
+    """Return a Lease as it is written."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
 def held_by(identity: str, seconds: int, before: Lease | None, now: datetime) -> JsonObject:
     """Return the ``spec`` by which a process takes the lease, or renews it.
 
