@@ -27,6 +27,7 @@ class Candidate:
             f"--catalogue={catalogue}",
             f"--health-port={port}",
             f"--lease={_LEASE}",
+            "--signing-key=default/signing-key",
             "--log-level=warning",
         )
         self.process = psutil.Process(started.pid)

@@ -54,6 +54,7 @@ class Operator:
             "--all-namespaces",
             f"--catalogue={catalogue}",
             f"--health-port={port}",
+            "--signing-key=default/signing-key",
             "--log-level=warning",
         )
         self._health = f"http://127.0.0.1:{port}/healthz"

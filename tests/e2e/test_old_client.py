@@ -1,4 +1,4 @@
-"""A client of the replaced system works unchanged: one JSON body to every verb."""
+"""A client of the replaced system works as it is, but for a token: one JSON body to every verb."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from training_sandbox import TrainingSandbox
 class OldClient:
     """Posts what the replaced system's client posts: `//` in the path and fields unset included."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str) -> None:
         self._address = address
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     def post(self, verb: str, **fields: Any) -> Any:
         body = {
@@ -29,7 +30,9 @@ class OldClient:
             "params": {},
             **fields,
         }
-        answer = httpx.post(f"{self._address}//{verb}", json=body, timeout=60)
+        answer = httpx.post(
+            f"{self._address}//{verb}", json=body, headers=self._headers, timeout=60
+        )
         assert answer.status_code == 200, answer.text
         assert answer.json()["success"] is True
         return answer.json()["data"]
@@ -39,7 +42,7 @@ class OldClient:
 def old_client(sandbox: TrainingSandbox, shared: Namespace) -> Iterator[OldClient]:
     assert sandbox.get_env_profile(split="train")
     with port_forward(shared.name, shared.status("shared")["podName"]) as address:
-        yield OldClient(address)
+        yield OldClient(address, shared.token_of("shared"))
 
 
 def test_every_verb_answers_in_the_old_shape(old_client: OldClient, solutions: Solutions) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.crd_cases import BadObject, manifest
 from tests.e2e.pool_cases import BAD_CLAIMS, BAD_POOLS, BadPool, pool
 from tests.e2e.support.cluster import Namespace, kubectl, wait_until
+from training_sandbox import TrainingSandbox
 
 CLAIM = {"poolRef": {"name": "warm"}}
 
@@ -65,13 +66,10 @@ def test_a_task_is_opened_in_the_pod_that_is_taken(warm: Namespace) -> None:
     task = "multi_turn_base_0"
     warm.apply("task", **CLAIM, taskId=task)
     status = warm.wait_phase("task", "Ready", seconds=60)
-    answer = json.loads(
-        kubectl(
-            "get",
-            "--raw",
-            f"/api/v1/namespaces/{warm.name}/pods/{status['podName']}:8000/proxy/status",
-        )
-    )["data"]
+    with TrainingSandbox.attach("task", namespace=warm.name) as box:
+        answer = box.status()
+    assert answer["incarnation"] == status["incarnation"]
+    assert answer["task"]
     assert (answer["task"]["task_id"], answer["task"]["episode_id"]) == (task, "task")
     assert answer["slots"]["total"] == 1
 

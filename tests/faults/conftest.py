@@ -17,6 +17,8 @@ from tests.faults.support.operators import Zygote
 from tests.faults.support.report import RESULT, Report
 from tests.faults.support.trial import Form, Rig
 
+pytest.register_assert_rewrite("tests.faults.cases", "tests.faults.support")
+
 _LOGS = Path("build/faults")
 _REPORT = pytest.StashKey[Report]()
 

@@ -33,6 +33,6 @@ async def campaign(rig: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Ca
     await campaign.end()
 
 
-@pytest.mark.parametrize("name", sorted(CASES, key=lambda name: CASES[name].is_alone))
+@pytest.mark.parametrize("name", sorted(CASES, key=lambda name: CASES[name].order))
 async def test_it_converges_and_does_no_harm(name: str, campaign: Campaign) -> None:
     await campaign.result(name)

@@ -7,6 +7,7 @@ from typing import Any
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.decisions.pod_spec import build_claim, build_pod, build_warm_pod
+from training_sandbox_operator.decisions.tokens import build_token_secret
 from training_sandbox_operator.model.catalogue import Catalogue, Environment
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import Key
@@ -15,6 +16,7 @@ from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.server import ServerReply, TaskReport
 from training_sandbox_operator.model.situation import Situation
 from training_sandbox_operator.model.timestamps import format_timestamp
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 CREATED = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
@@ -23,6 +25,7 @@ POD_UID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 APPWORLD = Environment.model_validate(
     {"image": "registry.example/appworld:1", "slots": 16, "tmpSize": "2Gi", "startupSeconds": 60}
 )
+PUBLIC_KEY = "PublicKeyOfThisOperator"
 CATALOGUE = Catalogue(environments={"appworld": APPWORLD})
 
 
@@ -93,8 +96,9 @@ def pod_manifest(
     node: str | None = "worker-1",
     status: dict[str, Any] | None = None,
     terminates_at: datetime | None = None,
+    public_key: str | None = None,
 ) -> dict[str, Any]:
-    manifest = build_pod(of, APPWORLD)
+    manifest = build_pod(of, APPWORLD, public_key=public_key)
     manifest["metadata"] |= {"uid": uid, "resourceVersion": str(resource_version)}
     if terminates_at is not None:
         manifest["metadata"]["deletionTimestamp"] = format_timestamp(terminates_at)
@@ -229,8 +233,9 @@ def warm_pod_manifest(
     environment: Environment = APPWORLD,
     status: dict[str, Any] | None = None,
     terminates_at: datetime | None = None,
+    public_key: str | None = None,
 ) -> dict[str, Any]:
-    manifest = build_warm_pod(of, environment, number)
+    manifest = build_warm_pod(of, environment, number, public_key)
     manifest["metadata"] |= {
         "uid": f"warm-{number}",
         "resourceVersion": str(100 + number),
@@ -254,6 +259,20 @@ def claimed_pod(of: TrainingInstance, pool: TrainingPool, number: int = 0, **det
         if change["path"].endswith("ownerReferences"):
             manifest["metadata"]["ownerReferences"] = change["value"]
     return Pod.from_api(manifest)
+
+
+def token_secret(
+    of: TrainingInstance,
+    incarnation: str = f"{POD_UID}-0",
+    *,
+    public_key: str = PUBLIC_KEY,
+    uid: str = "secret",
+    **metadata: Any,
+) -> TokenSecret:
+    """The Secret that an operator makes; ``metadata`` replaces parts of its own."""
+    manifest = build_token_secret(of, incarnation, public_key=public_key, token="t")
+    more = {"uid": uid, "resourceVersion": "30", **metadata}
+    return TokenSecret.from_api({"metadata": {**manifest["metadata"], **more}})
 
 
 def situation(of: TrainingInstance | None, *pods: Pod, **more: Any) -> Situation:

@@ -122,14 +122,19 @@ class SandboxServer:
         self.asked = asyncio.Event()
         self.bindings: list[dict[str, Any]] = []
         self.refusal: tuple[int, str, str] | None = None
+        self.takes_no_token = False
+        self.authorizations: list[str | None] = []
 
-    async def answer(self, _: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         self.questions += 1
+        self.authorizations.append(request.headers.get("Authorization"))
         self.asked.set()
         if self.hangs:
             await asyncio.Event().wait()
         if self.is_down:
             raise web.HTTPBadGateway
+        if self.takes_no_token:
+            raise web.HTTPUnauthorized
         return web.json_response(
             {"success": True, "data": {**self.data, "incarnation": self.incarnation}}
         )
@@ -171,10 +176,10 @@ def start_operator(
     session: aiohttp.ClientSession,
     catalogue_path: Path,
     clock: Clock,
-) -> Callable[[], Loop]:
+) -> Callable[..., Loop]:
     """Start another life of the operator, which knows nothing of the one before."""
 
-    def start() -> Loop:
+    def start(signing_key: Key | None = None) -> Loop:
         controller = Controller(
             api=api,
             session=session,
@@ -182,6 +187,7 @@ def start_operator(
             namespaces=("research",),
             workers=1,
             clock=clock,
+            signing_key=signing_key,
         )
         return Loop(controller, cluster)
 
@@ -189,5 +195,5 @@ def start_operator(
 
 
 @pytest.fixture
-def loop(start_operator: Callable[[], Loop]) -> Loop:
+def loop(start_operator: Callable[..., Loop]) -> Loop:
     return start_operator()

@@ -136,7 +136,9 @@ class FakeCluster:
         items = [
             one
             for (kind, of, _), one in sorted(self.objects.items())
-            if kind == request.match_info["kind"] and namespace in {None, of}
+            if kind == request.match_info["kind"]
+            and namespace in {None, of}
+            and _is_selected(one, request.query.get("labelSelector"))
         ]
         start, size = int(request.query.get("continue", "0")), 2
         metadata = {"resourceVersion": str(next(self.versions))}
@@ -210,6 +212,11 @@ def apply_patch(one: Object, patch: list[Object]) -> bool:
             return False
         place[last] = change["value"]
     return True
+
+
+def _is_selected(one: Object, selector: str | None) -> bool:
+    label, _, value = (selector or "").partition("=")
+    return selector is None or one["metadata"].get("labels", {}).get(label) == value
 
 
 def _key(request: web.Request) -> tuple[str, str, str]:

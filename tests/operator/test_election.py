@@ -205,4 +205,4 @@ class ElectionMachine(RuleBasedStateMachine):
 
 
 TestElection = ElectionMachine.TestCase
-TestElection.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
+TestElection.settings = settings(max_examples=200, stateful_step_count=20)

@@ -85,6 +85,12 @@ async def play(
             await task
 
 
+async def until(probe: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not probe():  # noqa: ASYNC110 — what is probed has no event
+            await asyncio.sleep(0.01)
+
+
 def pod(name: str, version: int) -> Object:
     manifest = build.pod_manifest(build.instance(), uid=f"{name}-uid", resource_version=version)
     manifest["metadata"]["name"] = name
@@ -186,3 +192,18 @@ async def test_what_a_watch_has_told_to_be_gone_is_not_brought_back_by_a_late_an
     assert (
         loop.controller._cache.situation(Key("research", "demo"), build.CATALOGUE).instance is None
     )
+
+
+async def test_what_went_while_somebody_else_listed_is_found_gone(
+    play: Callable[..., Any],
+    loop: Loop,
+    cluster: ScriptedCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feeds, "_SETTLING_SECONDS", 0.0)
+    instance = cluster.instance()
+    await play()
+    assert loop.controller.vital_signs()["instances"] == 1
+    cluster.remove("traininginstances", instance["metadata"]["name"])
+    loop.controller.compare_soon()
+    await until(lambda: not loop.controller.vital_signs()["instances"])

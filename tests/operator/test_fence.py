@@ -91,6 +91,20 @@ async def test_a_leader_writes_until_its_lease_is_not_valid_any_more(
     assert [one["metadata"]["name"] for one in cluster.of_kind("pods")] == ["early"]
 
 
+async def test_a_leader_that_is_paused_right_before_it_sends_a_write_does_not_send_it(
+    cluster: WatchedCluster,
+) -> None:
+    seconds_left = iter([8.0, -1.0])
+    async with TestServer(cluster.app()) as server:
+        connection = kopf.ConnectionInfo(server=str(server.make_url("")), token="one")
+        async with KubernetesApi(
+            lambda: connection, may_write_for=lambda: next(seconds_left)
+        ) as api:
+            with pytest.raises(errors.UnavailableError, match="does not lead any more"):
+                await api.create_pod({"metadata": {"namespace": "research", "name": "late"}})
+    assert cluster.requests == []
+
+
 async def test_who_resigns_gives_the_lease_back_and_writes_nothing_more(
     api: KubernetesApi, election: Election, cluster: WatchedCluster
 ) -> None:

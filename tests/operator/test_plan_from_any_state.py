@@ -285,7 +285,7 @@ def rest(world: World) -> None:
     raise AssertionError(f"the operator does not come to rest: {decided.actions}")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(world=worlds())
 def test_it_comes_to_rest_and_looks_again_in_time(world: World) -> None:
     rest(world)
@@ -300,7 +300,7 @@ def test_it_comes_to_rest_and_looks_again_in_time(world: World) -> None:
         assert decided.deadline > world.now
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(world=worlds())
 def test_at_most_one_pod_is_made_or_taken_and_none_when_there_was_one(world: World) -> None:
     assume(world.situation.instance is not None)
@@ -311,7 +311,7 @@ def test_at_most_one_pod_is_made_or_taken_and_none_when_there_was_one(world: Wor
         assert len(taken) <= (0 if had_one else 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(world=worlds())
 def test_what_is_deleted_was_due(world: World) -> None:
     assume(world.situation.instance is not None)

@@ -20,12 +20,14 @@ from training_sandbox_operator.decisions.actions import (
     DeleteInstance,
     DeletePod,
     WriteStatus,
+    WriteToken,
 )
 from training_sandbox_operator.decisions.plan import plan
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase
 from training_sandbox_operator.model.server import ServerAnswer, ServerSilence, TaskReport
 from training_sandbox_operator.model.situation import Refusal, Situation
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 MOST_ROUNDS = 10
 
@@ -48,6 +50,12 @@ class World(RuleBasedStateMachine):
         self.task_finished = False
         self.refusal: Refusal | None = None
         self.answer: ServerAnswer | None = None
+        self.signing_key: str | None = None
+        self.pod_key: str | None = None
+        self.restarts = 0
+        self.secret: TokenSecret | None = None
+        self.secrets_are_refused = False
+        self.token_refusal: Refusal | None = None
 
     # What the operator sees and does.
 
@@ -55,7 +63,13 @@ class World(RuleBasedStateMachine):
         instance = build.instance(**self.spec, status=self.status) if self.exists else None
         owner = build.instance(**self.spec)
         return build.situation(
-            instance, *self.pods(owner), refusal=self.refusal, answer=self.answer
+            instance,
+            *self.pods(owner),
+            refusal=self.refusal,
+            answer=self.answer,
+            public_key=self.signing_key,
+            token_secret=self.secret,
+            token_refusal=self.token_refusal,
         )
 
     def pods(self, owner: Any) -> list[Pod]:
@@ -63,7 +77,13 @@ class World(RuleBasedStateMachine):
             return []
         uid = f"pod-{self.pods_made}"
         return [
-            build.pod(owner, uid=uid, status=self.pod_status, terminates_at=self.pod_terminates_at)
+            build.pod(
+                owner,
+                uid=uid,
+                status=self.pod_status,
+                terminates_at=self.pod_terminates_at,
+                public_key=self.pod_key,
+            )
         ]
 
     def apply(self, action: Action) -> None:
@@ -77,6 +97,8 @@ class World(RuleBasedStateMachine):
             case DeleteInstance():
                 self.check_deletion()
                 self.exists = False
+            case WriteToken():
+                self.write_token(action)
             case AskServer(occasion=occasion):
                 self.answer_question(occasion)
             case _:
@@ -91,11 +113,37 @@ class World(RuleBasedStateMachine):
             return
         self.refusal = None
         self.pods_made += 1
+        self.pod_key, self.restarts = self.signing_key, 0
         self.pod_terminates_at = None
         self.pod_status = {"phase": "Pending"}
 
+    def write_token(self, action: WriteToken) -> None:
+        assert self.pod_key == self.signing_key, "a token that its server would not take"
+        assert action.incarnation == self.incarnation, "a token of another server"
+        assert action.replaces == self.secret
+        if self.secrets_are_refused:
+            failures = self.token_refusal.failures + 1 if self.token_refusal else 1
+            self.token_refusal = Refusal(self.now, "TokenRejected", "exceeded quota", failures)
+            return
+        self.token_refusal = None
+        self.secret = self.right_secret()
+
+    def right_secret(self) -> TokenSecret:
+        key = self.pod_key or ""
+        return build.token_secret(
+            build.instance(**self.spec), self.incarnation or "", public_key=key
+        )
+
+    @property
+    def incarnation(self) -> str | None:
+        (pod,) = self.pods(build.instance(**self.spec)) or [None]
+        return pod.incarnation if pod is not None else None
+
     def write_status(self, status: dict[str, Any]) -> None:
         assert status != self.status, "a write that changes nothing"
+        is_told = status["phase"] == Phase.READY and "tokenSecret" in status
+        if is_told and "tokenSecret" not in self.status:
+            assert self.secret == self.right_secret(), "a token was told that is not there"
         before = self.status.get("phase")
         if before in {"Finished", "Failed"}:
             assert status["phase"] == before, "a terminal phase was left"
@@ -167,9 +215,31 @@ class World(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
+    @rule(is_signing=st.booleans())
+    def is_guarded(self, is_signing: bool) -> None:
+        """Tokens are switched on or off, by an upgrade."""
+        self.signing_key = build.PUBLIC_KEY if is_signing else None
+
     @rule()
     def the_operator_is_killed_and_started_again(self) -> None:
-        self.refusal = self.answer = None
+        self.refusal = self.answer = self.token_refusal = None
+
+    @rule()
+    def the_signing_key_is_lost(self) -> None:
+        self.signing_key = f"KeyAt{self.now.timestamp()}"
+
+    @rule()
+    def the_secret_is_deleted(self) -> None:
+        self.secret = None
+
+    @precondition(lambda self: self.secret is not None)
+    @rule(spoilt=st.sampled_from([{"labels": {}}, {"annotations": {}}]))
+    def the_secret_is_edited(self, spoilt: dict[str, Any]) -> None:
+        self.secret = build.token_secret(build.instance(**self.spec), **spoilt)
+
+    @rule(are_refused=st.booleans())
+    def secrets_are_refused_or_not(self, are_refused: bool) -> None:
+        self.secrets_are_refused = are_refused
 
     @rule(is_used_up=st.booleans())
     def the_quota_changes(self, is_used_up: bool) -> None:
@@ -180,7 +250,11 @@ class World(RuleBasedStateMachine):
     def the_server_becomes_ready(self) -> None:
         self.active_at = self.now
         self.pod_status = build.pod_status(
-            ready=True, ready_changed_at=self.now, started=True, state=build.running(self.now)
+            ready=True,
+            ready_changed_at=self.now,
+            started=True,
+            state=build.running(self.now),
+            restartCount=self.restarts,
         )
 
     @precondition(lambda self: self.active_at is not None)
@@ -194,7 +268,10 @@ class World(RuleBasedStateMachine):
         self.task_finished = self.task_finished or finished
         since = self.now + timedelta(seconds=1)
         self.pod_status = build.pod_status(
-            ready_changed_at=since, started=True, state=build.running(self.now)
+            ready_changed_at=since,
+            started=True,
+            state=build.running(self.now),
+            restartCount=self.restarts,
         )
 
     @rule(answers=st.booleans())
@@ -202,8 +279,9 @@ class World(RuleBasedStateMachine):
         self.server_answers = answers
 
     @precondition(lambda self: self.has_pod)
-    @rule(restarts=st.integers(0, 4))
+    @rule(restarts=st.integers(0, 2))
     def the_server_crashes(self, restarts: int) -> None:
+        self.restarts = restarts = self.restarts + restarts
         bound = "taskId" in self.spec
         down = build.terminated(137, "OOMKilled") if bound else build.waiting("CrashLoopBackOff")
         self.pod_status = build.pod_status(
@@ -249,6 +327,17 @@ class World(RuleBasedStateMachine):
         if self.pod_status is not None and "podUID" in self.status:
             assert self.status["podUID"] == f"pod-{self.pods_made}"
 
+    @invariant()
+    def an_instance_that_is_ready_has_its_token(self) -> None:
+        is_ready = self.exists and self.status.get("phase") == Phase.READY
+        wants_token = self.pod_key is not None and self.pod_key == self.signing_key
+        if not is_ready or not wants_token or not self.has_pod:
+            return
+        was_refused = self.token_refusal is not None and self.now < self.token_refusal.retry_at
+        if not was_refused:
+            assert self.secret == self.right_secret(), "a Ready instance without its token"
+        assert self.status.get("tokenSecret") or was_refused
+
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestWorld.settings = settings(max_examples=100, stateful_step_count=20)

@@ -137,6 +137,7 @@ def test_the_servers_settings_are_those_of_its_contract() -> None:
         "SANDBOX_STATE_DIR": "/tmp/training-sandbox",
         "SANDBOX_ENV_TYPE": "appworld",
         "SANDBOX_SLOTS": "16",
+        "SANDBOX_AUTH": "off",
         "SANDBOX_POD_UID": None,
     }
     pod_uid = next(one for one in container_of()["env"] if one["name"] == "SANDBOX_POD_UID")

@@ -62,6 +62,7 @@ async def ask(address: str) -> ServerReply:
         return await ask_status(
             session,
             address,
+            headers={},
             pod_uid=build.POD_UID,
             occasion="idle deadline",
             clock=lambda: build.CREATED,

@@ -1,4 +1,4 @@
-"""The shell: how it logs in, and how its parts end together."""
+"""The shell: of kopf only what watches, and nothing that writes; how its parts end together."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,58 @@ from typing import Any
 import kopf
 import pytest
 
+from tests.operator.conftest import Loop
+from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator import shell
+
+
+@pytest.fixture
+def registry(loop: Loop) -> kopf.OperatorRegistry:
+    return shell._handlers(loop.controller)
+
+
+def test_only_events_are_handled_so_that_kopf_patches_nothing(
+    registry: kopf.OperatorRegistry,
+) -> None:
+    assert len(registry._watching.get_all_handlers()) == 2
+    for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
+        assert not kind.get_all_handlers()
+
+
+def test_kopf_neither_posts_events_nor_scans_for_namespaces() -> None:
+    settings = shell._kopf_settings()
+    assert not settings.posting.enabled
+    assert settings.scanning.disabled
+
+
+def test_kopf_keeps_no_copies_of_objects() -> None:
+    persistence = shell._kopf_settings().persistence
+    body = kopf.Body({"spec": {"a": 1}})
+    assert persistence.diffbase_storage.fetch(body=body) is None
+    assert persistence.diffbase_storage.build(body=body) == {}
+    assert persistence.progress_storage.clear(essence={"spec": {}}) == {"spec": {}}
+
+
+async def test_what_the_watches_tell_reaches_the_controller(
+    registry: kopf.OperatorRegistry, loop: Loop, cluster: FakeCluster
+) -> None:
+    handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
+    raw = cluster.instance()
+    await handlers["instances"](type="ADDED", body=kopf.Body(raw))
+    assert loop.controller.vital_signs()["instances"] == 1
+    await handlers["instances"](type="DELETED", body=kopf.Body(raw))
+    assert loop.controller.vital_signs()["instances"] == 0
+
+
+async def test_after_kopf_has_listed_anew_everything_is_compared(
+    registry: kopf.OperatorRegistry, loop: Loop, cluster: FakeCluster
+) -> None:
+    handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
+    compared = loop.controller._feeds._was_listed_elsewhere
+    await handlers["instances"](type="MODIFIED", body=kopf.Body(cluster.instance()))
+    assert not compared.is_set()
+    await handlers["instances"](type=None, body=kopf.Body(cluster.instance()))
+    assert compared.is_set()
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class WorkQueueMachine(RuleBasedStateMachine):
 
 
 TestWorkQueue = WorkQueueMachine.TestCase
-TestWorkQueue.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestWorkQueue.settings = settings(max_examples=50, stateful_step_count=30)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.operator.fake_cluster import GROUP_PATH, FakeCluster, Object, _key, _
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/{kind}"
 _KINDS = {
-    "/api/v1": [("pods", "Pod"), ("events", "Event")],
+    "/api/v1": [("pods", "Pod"), ("events", "Event"), ("secrets", "Secret")],
     GROUP_PATH: [("traininginstances", "TrainingInstance"), ("trainingpools", "TrainingPool")],
 }
 

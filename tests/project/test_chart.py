@@ -113,6 +113,29 @@ def test_an_operator_of_chosen_namespaces_has_no_cluster_role() -> None:
     assert {"--namespace=team-a", "--namespace=team-b"} <= set(container["args"])
 
 
+def test_the_operator_reads_its_signing_key_and_is_told_where_it_is() -> None:
+    role = only(render(), "Role", name="release-training-sandbox-lease")
+    (rule,) = [r for r in role["rules"] if r["resources"] == ["secrets"] and "get" in r["verbs"]]
+    assert rule["resourceNames"] == ["release-training-sandbox-signing-key"]
+    (container,) = only(render(), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "--signing-key=system/release-training-sandbox-signing-key" in container["args"]
+
+
+def test_without_tokens_the_operator_has_nothing_to_do_with_secrets() -> None:
+    documents = render("--set", "auth.enabled=false")
+    rules = [rule for one in documents for rule in one.get("rules", ())]
+    assert not any("secrets" in rule["resources"] for rule in rules)
+    (container,) = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert not any("signing-key" in argument for argument in container["args"])
+
+
+def test_an_upgrade_that_reuses_values_of_before_tokens_has_tokens() -> None:
+    (container,) = only(render("--set", "auth=null"), "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert any("signing-key" in argument for argument in container["args"])
+
+
 def test_the_operator_may_do_only_what_it_uses() -> None:
     rules = only(render(), "ClusterRole")["rules"]
     allowed = {
@@ -122,7 +145,8 @@ def test_the_operator_may_do_only_what_it_uses() -> None:
         for resource in rule["resources"]
     }
     assert not any("*" in verbs for verbs in allowed.values())
-    assert all("secrets" not in resource for _, resource in allowed)
+    # No watch and no patch: who may not do these cannot rewrite what others keep in theirs.
+    assert allowed["", "secrets"] == {"create", "get", "list", "watch", "delete"}
     patched = {resource for (_, resource), verbs in allowed.items() if "patch" in verbs}
     assert patched == {"pods", "traininginstances/status", "trainingpools/status"}
 

@@ -129,6 +129,7 @@ class ApiProxy:
         """Send an ERROR event on all open watches and end them; returns how many there were."""
         line = json.dumps({"type": "ERROR", "object": error}).encode() + b"\n"
         streams = list(self._streams.items())
+        self._streams.clear()
         for response, request in streams:
             with contextlib.suppress(ConnectionError):
                 await response.write(line)
@@ -213,10 +214,10 @@ class ApiProxy:
                 async for part in answer.content.iter_any():
                     *lines, rest = (rest + part).split(b"\n")
                     await asyncio.sleep(self.lag)
-                    if lines:
+                    if lines and response in self._streams:
                         await response.write(b"".join(line + b"\n" for line in lines))
             finally:
-                del self._streams[response]
+                self._streams.pop(response, None)
             return response
 
 

@@ -39,6 +39,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if kindIs "invalid" .Values.replicas }}2{{ else }}{{ .Values.replicas }}{{ end }}
 {{- end }}
 
+{{- define "training-sandbox.auth" -}}
+{{- $auth := default dict .Values.auth }}
+{{- if ne (toString $auth.enabled) "false" }}true{{ end }}
+{{- end }}
+
 {{- /* Both containers of this chart run under the rules of Pod Security "restricted". */ -}}
 {{- define "training-sandbox.podSecurityContext" -}}
 runAsNonRoot: true

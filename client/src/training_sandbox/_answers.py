@@ -26,6 +26,7 @@ from training_sandbox._exceptions import (
     ServerFault,
     StepDeadlineExceeded,
     TrainingSandboxError,
+    Unauthorized,
     Unavailable,
     UnknownEnvironment,
     UnknownSplit,
@@ -44,6 +45,8 @@ EXPECTED_INCARNATION_HEADER = "x-sandbox-expect-incarnation"
 
 _BY_TYPE: Mapping[str, type[TrainingSandboxError]] = {
     "invalid_request": InvalidRequest,
+    "unauthorized": Unauthorized,
+    "forbidden": Unauthorized,
     "unknown_task": UnknownTask,
     "unknown_split": UnknownSplit,
     "unknown_env_type": UnknownEnvironment,

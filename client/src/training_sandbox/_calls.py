@@ -16,9 +16,11 @@ from training_sandbox._answers import (
 )
 from training_sandbox._exceptions import (
     CallTimedOut,
+    EpisodeLost,
     InvalidRequest,
     SandboxDraining,
     TrainingSandboxError,
+    Unauthorized,
     Unavailable,
 )
 from training_sandbox._json import JsonObject, plain
@@ -43,8 +45,6 @@ ATTEMPT_SHARE = 1 / 3
 """Share of the deadline for one attempt, so that a connection which died in silence is noticed.
 The server lets a second attempt join the execution of the first."""
 
-_HEADERS = {"Content-Type": "application/json"}
-
 
 class Caller:
     """Sends verbs to one server.
@@ -59,6 +59,7 @@ class Caller:
         self._provider = provider
         self._request_timeout = request_timeout
         self._wire = wire_to(server)
+        self._token = server.token
 
     async def close(self) -> None:
         """Close the connections."""
@@ -103,16 +104,20 @@ class Caller:
         least = min(LEAST_ATTEMPT_SECONDS, longest)
         policy = RetryPolicy(deadline, PATIENCE_SECONDS, least, waits_out)
         content = _encode(body)
-        headers = dict(_HEADERS)
-        if incarnation:
-            headers[EXPECTED_INCARNATION_HEADER] = incarnation
+        is_renewed = False
         while True:
+            token = self._token
             try:
                 seconds = min(longest, deadline.remaining())
+                headers = _headers(token, incarnation)
                 return read(await self._attempt(verb, headers, content, seconds))
             except TrainingSandboxError as failure:
                 if cause := await self._cause(failure):
                     raise cause from failure
+                if isinstance(failure, Unauthorized) and not is_renewed:
+                    is_renewed = await self._renew_token(failure, token, incarnation, deadline)
+                    if is_renewed:
+                        continue
                 pause = policy.pause_after(failure)
                 if pause is None:
                     raise
@@ -121,9 +126,34 @@ class Caller:
 
     async def _cause(self, failure: TrainingSandboxError) -> TrainingSandboxError | None:
         """Return what is behind a failure, where the provider knows: a server that is gone."""
-        if isinstance(failure, (*UNANSWERED, SandboxDraining)):
+        if isinstance(failure, (*UNANSWERED, SandboxDraining, Unauthorized)):
             return await self._provider.explain()
         return None
+
+    async def _renew_token(
+        self,
+        failure: Unauthorized,
+        refused: str | None,
+        incarnation: str | None,
+        deadline: Deadline,
+    ) -> bool:
+        """Get the token of the server's next incarnation; return whether there is one.
+
+        Raises:
+            EpisodeLost: the call is about an incarnation that has ended.
+        """
+        present = failure.details.get("incarnation")
+        if incarnation and present and present != incarnation:
+            raise EpisodeLost(
+                f"incarnation {incarnation} has ended, and all its episodes are lost",
+                details=failure.details,
+            ) from failure
+        patience = min(PATIENCE_SECONDS, deadline.remaining())
+        token = await self._provider.token_after(refused, patience)
+        if token is None:
+            return False
+        self._token = token
+        return True
 
     async def _attempt(
         self, verb: str, headers: Mapping[str, str], content: bytes, seconds: float
@@ -134,6 +164,15 @@ class Caller:
                 return await self._wire.post(verb, headers, content)
         except TimeoutError as error:
             raise CallTimedOut(f"{verb}: no answer for {seconds:.1f} s") from error
+
+
+def _headers(token: str | None, incarnation: str | None) -> Mapping[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    if incarnation:
+        headers[EXPECTED_INCARNATION_HEADER] = incarnation
+    return headers
 
 
 def _encode(body: JsonObject) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from training_sandbox._exceptions import (
     InstanceExists,
     InstanceNotFound,
     InstanceRejected,
+    Unauthorized,
 )
 from training_sandbox._json import JsonObject, as_list, as_object, as_text, dig
 from training_sandbox._kubernetes import Connection, KubernetesApi, connect
@@ -128,6 +130,30 @@ class Cluster:
                 return False
             raise self._rejection(error) from error
         return True
+
+    async def token(self, secret: str) -> str | None:
+        """Return the token in a Secret; None when there is no such Secret.
+
+        Raises:
+            Unauthorized: it may not be read, or has no token.
+        """
+        try:
+            async with self._request("GET", f"secrets/{secret}", version="v1") as response:
+                text = as_text(dig(response.json(), "data", "token"))
+        except ServerError as error:
+            status = _status(error)
+            if status == HTTPStatus.NOT_FOUND:
+                return None
+            if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise Unauthorized(
+                    f"the instance's token is in the Secret {self.namespace}/{secret}, which you "
+                    f"may not read: that needs the verb get on secrets, resourceNames: [{secret}]"
+                ) from error
+            raise self._rejection(error) from error
+        try:
+            return base64.b64decode(text, validate=True).decode().strip() or None
+        except ValueError:
+            raise Unauthorized(f"the Secret {self.namespace}/{secret} has no token") from None
 
     async def changes(self, instance: Instance) -> AsyncGenerator[Instance | None]:
         """Yield the instance as it changes, None when it is deleted.

@@ -11,10 +11,11 @@ import anyio
 import httpx
 
 from training_sandbox._causes import root_cause
-from training_sandbox._exceptions import ConnectionFailed, InvalidRequest
+from training_sandbox._exceptions import ConnectionFailed, InvalidRequest, Unauthorized
 from training_sandbox._retry import Deadline, pause_before
 from training_sandbox._server import Server
 from training_sandbox._tls import tls_context
+from training_sandbox._token import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from training_sandbox._exceptions import TrainingSandboxError
@@ -27,10 +28,12 @@ class Endpoint:
 
     Args:
         url: ``http://host:port``.
+        token: what the server lets calls in by; None for one that asks for none.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None) -> None:
         self._url = url.rstrip("/")
+        self._token = token
 
     async def start(self) -> Server:
         """Make sure that something answers at the address.
@@ -44,7 +47,7 @@ class Endpoint:
             await self._contact(proxied=proxied)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise InvalidRequest(f"endpoint: 'http://host:port', not {self._url!r}") from error
-        return Server(self._url, environment_proxies=proxied)
+        return Server(self._url, environment_proxies=proxied, token=self._token)
 
     async def _contact(self, *, proxied: bool) -> None:
         deadline = Deadline.after(FIRST_CONTACT_SECONDS)
@@ -72,6 +75,19 @@ class Endpoint:
     async def explain(self) -> TrainingSandboxError | None:
         """Know nothing about why the server cannot be reached."""
         return None
+
+    async def token_after(self, refused: str | None, seconds: float) -> str | None:  # noqa: ARG002 (there is nothing to wait for)
+        """Say where a token is to be given.
+
+        Raises:
+            Unauthorized: always; nobody but the caller knows another.
+        """
+        wrong = "takes no call without a token" if refused is None else "does not take this token"
+        raise Unauthorized(
+            f"the server at {self._url} {wrong}: give token= or set {TOKEN_VARIABLE} to the one in "
+            "the Secret that the instance's status.tokenSecret names; a server that is started "
+            "again has another one"
+        )
 
 
 def _is_loopback(host: str) -> bool:

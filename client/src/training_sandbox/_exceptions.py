@@ -12,6 +12,7 @@
     + SandboxDraining
     + SandboxBooting
   x InvalidRequest: what was asked is wrong; sending it again cannot help
+    + Unauthorized
     + UnknownTask
     + UnknownSplit
     + UnknownEnvironment
@@ -122,6 +123,10 @@ class SandboxBooting(Unavailable):
 
 class InvalidRequest(TrainingSandboxError):
     """What was asked is wrong: the message says which field, and what is allowed."""
+
+
+class Unauthorized(InvalidRequest):
+    """The server takes no call without its token: says where that is, and what reading it needs."""
 
 
 class UnknownTask(InvalidRequest):

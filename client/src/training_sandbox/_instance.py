@@ -14,6 +14,7 @@ from training_sandbox._json import dig
 from training_sandbox._leftovers import Leftover, warn_of_leftover
 from training_sandbox._readiness import wait_until_ready, why_gone
 from training_sandbox._server import BoundTask, Server
+from training_sandbox._token import InstanceToken
 from training_sandbox._uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class AttachedInstance:
         self._wait = wait
         self._cluster: Cluster | None = None
         self._uid = ""
+        self._token: InstanceToken | None = None
 
     async def start(self) -> Server:
         """Wait until the instance is ready, and find the way to it."""
@@ -82,11 +84,17 @@ class AttachedInstance:
             return None
         return why_gone(self._name, instance if instance and instance.uid == self._uid else None)
 
+    async def token_after(self, refused: str | None, seconds: float) -> str | None:
+        """Return what the operator writes for the server's next incarnation."""
+        return await self._token.after(refused, seconds) if self._token else None
+
     async def _serve(self, cluster: Cluster, instance: Instance) -> Server:
         from training_sandbox._reach import reach  # noqa: PLC0415 (imports kr8s' dependencies)
 
         self._cluster, self._uid = cluster, instance.uid
         ready = await wait_until_ready(cluster, instance, self._wait)
+        self._token = InstanceToken(cluster, ready)
+        token = await self._token.first()
         base_url, transport = await reach(cluster, ready)
         return Server(
             base_url,
@@ -96,6 +104,7 @@ class AttachedInstance:
             bound=BoundTask(ready.task_id, ready.name, ready.params, untouched=self._is_ours)
             if ready.task_id
             else None,
+            token=token,
         )
 
 

@@ -86,6 +86,10 @@ class LocalServer:
         self._running: _Running | None = None
         self._leftover: Leftover | None = None
 
+    async def token_after(self, refused: str | None, seconds: float) -> str | None:  # noqa: ARG002 (it asks for none)
+        """Know no token: a server of this machine's own asks for none."""
+        return None
+
     async def start(self) -> Server:
         """Start the server and wait until it accepts episodes.
 

@@ -72,6 +72,7 @@ class Instance:
     pod_name: str
     endpoint: str
     incarnation: str
+    token_secret: str
     expires_at: str
 
     def condition(self, kind: str) -> Condition:
@@ -170,5 +171,6 @@ def read_instance(resource: object) -> Instance:
         pod_name=text("status", "podName"),
         endpoint=text("status", "endpoint"),
         incarnation=text("status", "incarnation"),
+        token_secret=text("status", "tokenSecret"),
         expires_at=text("status", "expiresAt"),
     )

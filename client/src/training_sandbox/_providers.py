@@ -11,6 +11,7 @@ from training_sandbox._local import LocalServer
 from training_sandbox._local_plan import LocalServerPlan
 from training_sandbox._manifest import manifest, new_name
 from training_sandbox._server import BoundTask
+from training_sandbox._token import token_given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ def choose_provider(
     task_id: str | None,
     params: Mapping[str, object] | None,
     endpoint: str | None,
+    token: str | None,
     local: bool,
     keep: bool,
     access: ClusterAccess,
@@ -42,8 +44,10 @@ def choose_provider(
         raise InvalidRequest("endpoint and local: use one of them")
     if params is not None and task_id is None:
         raise InvalidRequest("params: the arguments of task_id, which is not set")
+    if token is not None and endpoint is None:
+        raise InvalidRequest("token: of the server at an endpoint, which is not set")
     if endpoint is not None:
-        return Endpoint(endpoint)
+        return Endpoint(endpoint, token_given(token))
     name = name or new_name(env_type)
     if local:
         bound = None if task_id is None else BoundTask(task_id, name, params, untouched=True)

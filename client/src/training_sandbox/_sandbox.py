@@ -48,6 +48,7 @@ class AsyncTrainingSandbox:
         kubeconfig: path of a kubeconfig; by default as kubectl finds it.
         context: of the kubeconfig; the current one by default.
         endpoint: ``http://host:port`` of a running server: nothing is created.
+        token: of the server at the endpoint; TRAINING_SANDBOX_TOKEN by default.
         local: start a server as a process on this machine, without a cluster.
         ready_timeout: seconds until the sandbox must be ready, pulling images included.
         request_timeout: seconds for each call of a verb, retries and waiting for a slot included.
@@ -72,6 +73,7 @@ class AsyncTrainingSandbox:
         kubeconfig: str | None = None,
         context: str | None = None,
         endpoint: str | None = None,
+        token: str | None = None,
         local: bool = False,
         ready_timeout: float = READY_SECONDS,
         request_timeout: float = REQUEST_SECONDS,
@@ -85,6 +87,7 @@ class AsyncTrainingSandbox:
             task_id=task_id,
             params=params,
             endpoint=endpoint,
+            token=token,
             local=local,
             keep=keep,
             access=ClusterAccess(kubeconfig, context, namespace),
@@ -148,6 +151,7 @@ class AsyncTrainingSandbox:
             LocalServerFailed: ``local``: the server cannot be started.
             ConnectionFailed: nothing answers at the endpoint.
             UnknownEnvironment, UnknownTask: what the sandbox was asked for does not exist.
+            Unauthorized: the instance's token may not be read.
         """
         await self._session.verbs()
 

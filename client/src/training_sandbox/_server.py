@@ -38,6 +38,7 @@ class Server:
         env_type: the environment that it serves; None when only the caller knows.
         name: of its TrainingInstance, if it has one.
         bound: its task, if it was started for one.
+        token: what calls are let in by; None where everybody is.
     """
 
     base_url: str
@@ -46,6 +47,7 @@ class Server:
     env_type: str | None = None
     name: str | None = None
     bound: BoundTask | None = field(default=None)
+    token: str | None = field(default=None, repr=False)
 
 
 class Provider(Protocol):
@@ -61,4 +63,13 @@ class Provider(Protocol):
 
     async def explain(self) -> TrainingSandboxError | None:
         """Say why the server cannot be reached; None when there is nothing to say."""
+        ...
+
+    async def token_after(self, refused: str | None, seconds: float) -> str | None:
+        """Return the token that follows one which the server did not take; None if none does.
+
+        Args:
+            refused: the one that it did not take, None if it was called without.
+            seconds: how long to wait for another.
+        """
         ...

@@ -12,6 +12,7 @@ import kopf
 from training_sandbox_operator import __version__, shell
 from training_sandbox_operator.cluster.errors import ApiError, NotFoundError
 from training_sandbox_operator.control.election import LeaseLostError
+from training_sandbox_operator.control.signing_key import SigningKeyError
 from training_sandbox_operator.logs import configure_logging
 from training_sandbox_operator.model.catalogue import CatalogueError
 from training_sandbox_operator.model.names import Key
@@ -36,14 +37,15 @@ _EX_TEMPFAIL = 75
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator and return its exit status.
 
-    0 after SIGTERM, 64 when the command line or the catalogue is wrong, 69 when the cluster or
-    the port cannot be used, 75 when the lease was lost; 2 when the command line cannot be parsed.
+    0 after SIGTERM, 64 when the command line, the catalogue or the signing key is wrong, 69 when
+    the cluster or the port cannot be used, 75 when the lease was lost; 2 when the command line
+    cannot be parsed.
     """
     settings = parse(arguments)
     configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(shell.serve(settings))
-    except CatalogueError as error:
+    except (CatalogueError, SigningKeyError) as error:
         return _complain(str(error), _EX_USAGE)
     except NotFoundError as error:
         return _complain(
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except LeaseLostError as error:
         return _complain(str(error), _EX_TEMPFAIL)
-    except (ApiError, kopf.LoginError, OSError) as error:
+    except (ApiError, shell.WatchError, kopf.LoginError, OSError) as error:
         return _complain(str(error), _EX_UNAVAILABLE)
     except KeyboardInterrupt:
         return 0
@@ -79,6 +81,7 @@ def parse(arguments: Sequence[str] | None) -> Settings:
         log_format=options.log_format,
         lease=options.lease,
         lease_seconds=options.lease_seconds,
+        signing_key=options.signing_key,
     )
 
 
@@ -147,6 +150,14 @@ def _parser() -> argparse.ArgumentParser:
         default=environment.get("TRAINING_SANDBOX_LEASE_SECONDS", "10"),
         help="how long the lease holds when it is not renewed, 1 to 300; default 10 "
         "(TRAINING_SANDBOX_LEASE_SECONDS)",
+    )
+    parser.add_argument(
+        "--signing-key",
+        metavar="NAMESPACE/NAME",
+        type=_key,
+        default=environment.get("TRAINING_SANDBOX_SIGNING_KEY"),
+        help="have servers take only calls with a token, and sign tokens with the key in this "
+        "Secret, which is made if it is not there (TRAINING_SANDBOX_SIGNING_KEY)",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser

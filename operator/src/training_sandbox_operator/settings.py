@@ -20,6 +20,8 @@ class Settings:
         lease: namespace and name of the Lease that one of several operators holds; None for an
             operator that is alone.
         lease_seconds: how long the lease holds after a renewal.
+        signing_key: namespace and name of the Secret with the key that tokens are signed with; None
+            for servers that serve whoever reaches them.
     """
 
     catalogue: Path
@@ -30,3 +32,4 @@ class Settings:
     log_format: str
     lease: Key | None
     lease_seconds: int
+    signing_key: Key | None = None

@@ -1,10 +1,11 @@
-"""The process: kopf logs in; the controller does the rest, once this process leads.
+"""The process: kopf logs in and watches; the controller does the rest, once this process leads.
 
-Of kopf only its ways to log in are used. Its handlers of events cost three fifths of the operator's
-processor time while pods are made and claimed, and list everything once more at start; those that
-keep state write annotations and finalizers on every object, and its peering is not leader election.
-Ownership and the garbage collector end what is to end with an object: a finalizer would keep a
-namespace from going while the operator is away.
+Of kopf only ``on.event`` is used, for the custom resources. Its handlers that keep state write
+annotations and finalizers on every object, its timers and daemons cost two tasks an object, its
+indexes do not scale, and its peering is not leader election; a finalizer would also keep a
+namespace from going while the operator is away. Ownership and garbage collection do that work. Of
+pods, of which there is four times as much to tell, the controller's own feed tells: by kopf's
+handlers they cost three fifths of the operator's processor time while pods are made and claimed.
 """
 
 import asyncio
@@ -14,23 +15,35 @@ import logging
 import signal
 from collections.abc import Coroutine
 from os import environ
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
 import yaml
 
 from training_sandbox_operator import __version__
+from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.clock import ClusterClock
 from training_sandbox_operator.control.controller import Controller
 from training_sandbox_operator.control.election import Election, Leadership, new_identity
 from training_sandbox_operator.metrics import Metrics
+from training_sandbox_operator.model.names import (
+    FIELD_MANAGER,
+    GROUP,
+    PLURAL,
+    POOL_PLURAL,
+    VERSION,
+)
 from training_sandbox_operator.monitoring import monitored
 from training_sandbox_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+
+class WatchError(Exception):
+    """The cluster cannot be watched; the process is to be started again, which is cheap."""
 
 
 def login() -> kopf.ConnectionInfo:
@@ -62,7 +75,9 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         CatalogueError: the catalogue cannot be used.
+        SigningKeyError: the signing key cannot be used.
         ApiError: the cluster cannot be listed: no CRD, no rights, no API server.
+        WatchError: the cluster cannot be watched any more.
         LeaseLostError: this process has led and must not any more.
         kopf.LoginError: there are no credentials.
         OSError: the port is taken.
@@ -90,8 +105,9 @@ async def serve(settings: Settings) -> None:
             workers=settings.workers,
             clock=clock.now,
             metrics=metrics,
+            signing_key=settings.signing_key,
         )
-        work = _Work(controller, leadership, metrics)
+        work = _Work(controller, settings, stopping, leadership, metrics)
         async with monitored(settings.health_port, state=work.state, metrics=work.metrics):
             if settings.lease is None:
                 await _until_one_ends(work.run(), stopping.wait())
@@ -133,10 +149,14 @@ class _Work:
     def __init__(
         self,
         controller: Controller,
+        settings: Settings,
+        stopping: asyncio.Event,
         leadership: Leadership,
         metrics: Metrics,
     ) -> None:
         self._controller = controller
+        self._settings = settings
+        self._stopping = stopping
         self._leadership = leadership
         self._metrics = metrics
         self._is_synchronised = False
@@ -148,7 +168,9 @@ class _Work:
         gc.freeze()
         self._is_synchronised = True
         _log.info("synchronised: %s", self._controller.vital_signs())
-        await self._controller.run()
+        await _until_one_ends(
+            self._controller.run(), _watch(self._controller, self._settings, self._stopping)
+        )
 
     def state(self) -> dict[str, Any] | None:
         """Return what /healthz tells; None while the process leads and knows nothing yet."""
@@ -162,6 +184,30 @@ class _Work:
         self._metrics.set_leads(self._leadership.seconds_left() > 0)
         self._controller.set_gauges()
         return self._metrics.text()
+
+
+async def _watch(controller: Controller, settings: Settings, stopping: asyncio.Event) -> None:
+    """Feed the controller from kopf's watches, for ever.
+
+    Raises:
+        WatchError: a watch cannot go on, after kopf has tried for a while.
+    """
+    others = asyncio.all_tasks()
+    try:
+        tasks = await kopf.spawn_tasks(
+            registry=_handlers(controller),
+            settings=_kopf_settings(),
+            standalone=True,
+            # Else kopf looks for the user's name, which the user of a container need not have.
+            identity=cast("Any", FIELD_MANAGER),
+            clusterwide=settings.namespaces is None,
+            namespaces=settings.namespaces or (),
+        )
+        # kopf heeds signals by waiting for all tasks, for seconds: the lease is given back first.
+        _heed_signals(stopping)
+        await kopf.run_tasks(tasks, ignored=others)
+    except Exception as error:
+        raise WatchError(f"the cluster cannot be watched any more: {error!r}") from error
 
 
 def _heed_signals(stopping: asyncio.Event) -> None:
@@ -180,3 +226,43 @@ async def _until_one_ends(*parts: Coroutine[Any, Any, object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in ended:
         task.result()
+
+
+def _handlers(controller: Controller) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def log_in(**_: Any) -> kopf.ConnectionInfo:
+        return login()
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, id="instances", registry=registry)
+    async def observe_instance(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        controller.observe_instance(type, body)
+        if type is None:
+            controller.compare_soon()
+
+    @kopf.on.event(GROUP, VERSION, POOL_PLURAL, id="pools", registry=registry)
+    async def observe_pool(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        controller.observe_pool(type, body)
+        if type is None:
+            controller.compare_soon()
+
+    return registry
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    # A sleep between attempts cannot be cut short: better many short ones.
+    settings.networking.error_backoffs = (0.1, 0.2, 0.5, 1, 1, 2, 2, 3, 3, 5, 5, 5, 5, 5, 5)
+    settings.watching.server_timeout = 300
+    settings.watching.connect_timeout = 5
+    settings.watching.chunk_size = 500
+    # The kubelet sends SIGKILL after the grace period; never outlive it.
+    settings.process.ultimate_exiting_timeout = 20
+    return settings

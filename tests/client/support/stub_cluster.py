@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import threading
@@ -40,6 +41,8 @@ class StubCluster:
         pod_address: host and port of the server in every pod; None when none listens.
         token: the only one that port-forwards are let through with.
         pod_log: what every pod wrote.
+        secrets: the tokens in Secrets, by the Secret's name.
+        forbids_secrets: whether reading them is refused.
     """
 
     def __init__(self) -> None:
@@ -50,6 +53,9 @@ class StubCluster:
         self.refuses_deletions = False
         self.pod_address: tuple[str, int] | None = None
         self.pod_log = ""
+        self.secrets: dict[str, str] = {}
+        self.forbids_secrets = False
+        self.secrets_read = 0
         self.token = "first"
         self.forwarded = 0
         self._forwarding = 0
@@ -132,6 +138,7 @@ class StubCluster:
             Route(INSTANCES, self._list),
             Route(INSTANCES + "/{name}", self._get),
             Route(INSTANCES + "/{name}", self._delete, methods=["DELETE"]),
+            Route("/api/v1/namespaces/{namespace}/secrets/{name}", self._secret),
             Route(POD + "/log", self._log, methods=["GET"]),
             WebSocketRoute(POD + "/portforward", self._forward),
         ]
@@ -195,6 +202,15 @@ class StubCluster:
                 if int(event["object"]["metadata"]["resourceVersion"]) > version:
                     yield json.dumps(event) + "\n"
             await asyncio.sleep(0.01)
+
+    async def _secret(self, request: Request) -> Response:
+        self.secrets_read += 1
+        if self.forbids_secrets:
+            return refusal(403, "secrets is forbidden")
+        token = self.secrets.get(request.path_params["name"])
+        if token is None:
+            return refusal(404, "not found")
+        return JSONResponse({"data": {"token": base64.b64encode(token.encode()).decode()}})
 
     async def _log(self, request: Request) -> Response:
         lines = self.pod_log.splitlines()[-int(request.query_params["tailLines"]) :]

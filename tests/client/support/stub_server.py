@@ -46,6 +46,8 @@ class StubServer:
         self.expected_incarnations: list[tuple[str, str | None]] = []
         self.connections: set[tuple[str, int]] = set()
         self.slots = 256
+        self.token: str | None = None
+        self.authorizations: list[str | None] = []
         self._received: dict[str, threading.Event] = {}
         self._may_end = threading.Event()
         self._may_end.set()
@@ -98,6 +100,8 @@ class StubServer:
         verb = request.path_params["verb"]
         if verb in ("healthz", "readyz"):
             return self.data({})
+        if not self._lets_in(request):
+            return self.error(401, "unauthorized")
         body = await request.json()
         expected = request.headers.get("X-Sandbox-Expect-Incarnation")
         self.requests.append((verb, body))
@@ -108,18 +112,22 @@ class StubServer:
             return self.error(410, "episode_lost")
         if faults := self._faults.get(verb):
             return faults.pop(0)(self)
-        if verb == "get_info":
-            return self.data("the tools")
-        if verb == "status":
-            return self._status()
         answer = getattr(self, f"_{verb}")(body)
         return await answer if asyncio.iscoroutine(answer) else answer
+
+    def _get_info(self, _: dict[str, object]) -> Response:
+        return self.data("the tools")
+
+    def _lets_in(self, request: Request) -> bool:
+        authorization = request.headers.get("Authorization")
+        self.authorizations.append(authorization)
+        return self.token is None or authorization == f"Bearer {self.token}"
 
     def _get_env_profile(self, body: dict[str, object]) -> Response:
         split = body["params"]["split"]
         return self.data(TASKS[split]) if split in TASKS else self.error(404, "unknown_split")
 
-    def _status(self) -> Response:
+    def _status(self, _: dict[str, object]) -> Response:
         slots = {"total": self.slots, "used": len(self.episodes)}
         return self.data({"incarnation": self.incarnation, "phase": "serving", "slots": slots})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from lightkube import Client
 from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
-from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Pod, Secret
 from lightkube.types import PatchType
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -103,6 +104,21 @@ class Namespace:
             if condition["type"] == type_:
                 return condition
         return {}
+
+    def secret(self, name: str) -> Secret | None:
+        try:
+            return self.client.get(Secret, name, namespace=self.name)
+        except ApiError as error:
+            if error.status.code == 404:
+                return None
+            raise
+
+    def token_of(self, name: str) -> str:
+        """Returns what the server of a Ready instance is to be called with."""
+        secret = self.secret(self.status(name)["tokenSecret"])
+        assert secret is not None
+        assert secret.data
+        return base64.b64decode(secret.data["token"]).decode()
 
     def pods(self) -> list[Pod]:
         return list(self.client.list(Pod, namespace=self.name))

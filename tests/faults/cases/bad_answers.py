@@ -44,7 +44,7 @@ async def answers_lost(rig: Rig) -> None:
         await work_in(trial, LostAnswer(trial.random))
 
 
-@case("black hole")
+@case("black hole", is_slow=True)
 async def black_hole(rig: Rig) -> None:
     """Each of these calls holds up what waits for it until the operator gives up on it."""
     async with rig.trial("black hole", most=12) as trial:

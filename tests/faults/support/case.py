@@ -18,24 +18,30 @@ class Case:
     Attributes:
         run: raises AssertionError.
         is_alone: it does something to all namespaces.
+        is_slow: it waits for long, and so is begun first.
     """
 
     name: str
     run: Callable[[Rig], Awaitable[None]]
     is_alone: bool
+    is_slow: bool
+
+    @property
+    def order(self) -> tuple[bool, bool]:
+        return self.is_alone, not self.is_slow
 
 
 CASES: dict[str, Case] = {}
 
 
 def case(
-    name: str, *, is_alone: bool = False
+    name: str, *, is_alone: bool = False, is_slow: bool = False
 ) -> Callable[[Callable[[Rig], Awaitable[None]]], Callable[[Rig], Awaitable[None]]]:
     """Make a function the case of this name."""
 
     def register(run: Callable[[Rig], Awaitable[None]]) -> Callable[[Rig], Awaitable[None]]:
         assert name not in CASES
-        CASES[name] = Case(name, run, is_alone)
+        CASES[name] = Case(name, run, is_alone, is_slow)
         return run
 
     return register
@@ -49,7 +55,7 @@ class Campaign:
         self._limit = asyncio.Semaphore(_AT_ONCE)
         chosen = [CASES[name] for name in names]
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        for one in sorted(chosen, key=lambda one: one.is_alone):
+        for one in sorted(chosen, key=lambda one: one.order):
             before = list(self._tasks.values()) if one.is_alone else []
             self._tasks[one.name] = asyncio.create_task(self._run(one, before), name=one.name)
 

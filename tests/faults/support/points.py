@@ -40,6 +40,9 @@ def _lists(plural: str) -> Point:
     return matches
 
 
+# There are no others until the next list is due.
+AT_START = {"pools are listed", "instances are listed", "pods are listed", "a watch begins"}
+
 POINTS: dict[str, Point] = {
     "a pod is created": _creates_pod("TrainingInstance"),
     "a warm pod is created": _creates_pod("TrainingPool"),

@@ -32,6 +32,9 @@ class Workload:
         namespace: its name.
         random: decides everything.
         most: how many instances there are at a time.
+
+    Attributes:
+        spared: instances that nothing is done to by hand.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Workload:
         self._random = random
         self._most = most
         self._numbers = count()
+        self.spared: set[str] = set()
         self.instances = f"{GROUP}/namespaces/{namespace}/{INSTANCES}"
         self.pools = f"{GROUP}/namespaces/{namespace}/{POOLS}"
         self.pods = f"api/v1/namespaces/{namespace}/pods"
@@ -118,15 +122,15 @@ class Workload:
             (5, self._delete_some),
             (1, self._delete_and_create_again),
             (1, self._scale),
-            (1, self._change_image),
-            (1, self._fail_a_server),
+            (1, self.change_image),
+            (1, self.fail_a_server),
             (1, self._delete_a_pod),
         ]
         weights, choices = zip(*actions, strict=True)
         with contextlib.suppress(*_NO_ANSWER, RefusedError):
             (choice,) = self._random.choices(choices, weights)
             await choice()
-            listed = await self._cluster.items(self.instances)
+            listed = await self._unspared()
             if len(listed) > self._most:
                 await self._delete(self._random.choice(listed))
 
@@ -172,13 +176,17 @@ class Workload:
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         await self._cluster.delete(f"{self.instances}/{name}", **options)
 
-    async def _delete_some(self) -> None:
+    async def _unspared(self) -> list[Object]:
         listed = await self._cluster.items(self.instances)
+        return [one for one in listed if one["metadata"]["name"] not in self.spared]
+
+    async def _delete_some(self) -> None:
+        listed = await self._unspared()
         for one in self._random.sample(listed, min(2, len(listed))):
             await self._delete(one)
 
     async def _delete_and_create_again(self) -> None:
-        listed = await self._cluster.items(self.instances)
+        listed = await self._unspared()
         if listed:
             one = self._random.choice(listed)
             await self._delete(one)
@@ -187,25 +195,29 @@ class Workload:
     async def _scale(self) -> None:
         await self._change_pool(replicas=self._random.randint(0, 6))
 
-    async def _change_image(self) -> None:
+    async def change_image(self) -> None:
         await self._change_pool(image=self._random.choice(["a:1", "b:2"]))
 
     async def _change_pool(self, **spec: Any) -> None:
         await self._cluster.call("PATCH", f"{self.pools}/{_POOL}", {"spec": spec}, MERGE)
 
-    async def _fail_a_server(self) -> None:
-        """Only of a bound task that was started cold: its server is not started again."""
-        pods = [
+    async def _unspared_pods(self) -> list[Object]:
+        return [
             pod
             for pod in await self._cluster.items(self.pods)
-            if pod["spec"]["restartPolicy"] == "Never"
-            and "deletionTimestamp" not in pod["metadata"]
+            if "deletionTimestamp" not in pod["metadata"]
+            and pod["metadata"]["ownerReferences"][0]["name"] not in self.spared
         ]
+
+    async def fail_a_server(self) -> None:
+        """Only of a bound task that was started cold: its server is not started again."""
+        pods = await self._unspared_pods()
+        pods = [pod for pod in pods if pod["spec"]["restartPolicy"] == "Never"]
         if pods:
             await self._node.fail(self._random.choice(pods))
 
     async def _delete_a_pod(self) -> None:
-        pods = await self._cluster.items(self.pods)
+        pods = await self._unspared_pods()
         if pods:
             pod = self._random.choice(pods)
             self._history.by_hand.add(pod["metadata"]["uid"])

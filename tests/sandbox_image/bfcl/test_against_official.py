@@ -154,7 +154,7 @@ NAMES = st.sampled_from(
 ) | st.from_regex(r"z[a-z_]{0,9}", fullmatch=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     name=NAMES,
     arguments=st.dictionaries(

@@ -1,14 +1,36 @@
 """What agent code does to its process does not reach the server, the log or other episodes."""
 
 import json
+import struct
 
 import psutil
 import pytest
 
 
 def frame(content: dict[str, object]) -> str:
+    """A frame as text that UTF-8 does not change: spaces give it a length in ASCII characters."""
     text = json.dumps(content)
-    return f"\u0000\u0000\u0000{chr(len(text))}{text}"
+    length = len(text)
+    while any(byte > 0x7F for byte in struct.pack("!I", length)):
+        length += 1
+    return struct.pack("!I", length).decode() + text.ljust(length)
+
+
+def observation(index: int = 0, **message: object) -> dict[str, object]:
+    return {
+        "kind": "observation",
+        "index": index,
+        "message": {"role": "user", "content": "forged", **message},
+        "truncated": False,
+        "terminated": False,
+    }
+
+
+def nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def test_output_to_the_standard_descriptors_reaches_nobody(server, episode):
@@ -104,6 +126,9 @@ def test_a_process_has_no_descriptors_of_the_server_or_of_other_episodes(server,
                 "truncated": False,
             }
         ),
+        frame(observation(nested=nested(200))),
+        frame(observation(many=[[]] * 100_000)),
+        frame(observation(many=["[" * 10] * 20_000)),
     ],
 )
 def test_what_agent_code_writes_into_its_channel_is_never_taken_for_an_answer(
@@ -113,3 +138,15 @@ def test_what_agent_code_writes_into_its_channel_is_never_taken_for_an_answer(
     assert response.json()["error"]["type"] == "episode_lost"
     assert server.post("create", task_id="count-to-3", instance_id="after").status_code == 200
     server.post("release", instance_id="after")
+
+
+def test_a_forged_observation_that_is_one_is_the_agents_own(server, episode):
+    answer = frame(observation(long="[{," * 300_000))
+    assert server.observe(episode, f"write-descriptors {answer}") == "forged"
+
+
+def test_a_forged_refusal_to_be_evaluated_is_not_taken_for_the_callers_fault(server, episode):
+    refusal = frame({"kind": "invalid", "detail": "params.sparse is no good"})
+    server.observe(episode, f"write-descriptors {frame(observation())}{refusal}")
+    response = server.post("evaluate", instance_id=episode)
+    assert (response.status_code, response.json()["error"]["type"]) == (500, "evaluation_failed")

@@ -85,6 +85,13 @@ def test_a_failed_evaluation_is_an_error_never_a_number(server, episode, spoilt)
     assert error(last) == (500, "evaluation_failed")
 
 
+def test_a_state_that_is_too_large_to_be_passed_on_is_not_the_callers_fault(server):
+    episode = server.create(params={"note": "é" * 2_050_000})
+    server.act(episode, f"spoil {'x' * 4_000_000}")
+    assert error(server.post("evaluate", instance_id=episode)) == (500, "evaluation_failed")
+    server.post("release", instance_id=episode)
+
+
 def test_a_last_step_whose_evaluation_failed_can_be_asked_for_again(start, tmp_path):
     truth = tmp_path / "truth"
     truth.mkdir()
@@ -130,6 +137,15 @@ def test_an_exception_of_the_environment_is_told_in_the_log_not_to_the_caller(
     assert error(server.act(episode, "add 1")) == (410, "episode_lost")
     (line,) = [line for line in server.lines if f"episode={episode} state=lost" in line]
     assert "counter_environment.py" in line
+
+
+def test_who_waits_for_a_task_to_open_is_told_that_it_did_not(impatient, in_background, wait_until):
+    create = in_background(impatient.post, "create", task_id="slow", instance_id="waited-for")
+    wait_until(lambda: impatient.used_slots() == 1)
+    for verb in ("trajectory", "get_info"):
+        response = impatient.post(verb, instance_id="waited-for")
+        assert error(response) in ((410, "episode_lost"), (404, "episode_not_found"))
+    assert create.result().status_code == 504
 
 
 @pytest.mark.parametrize("task_id", ["broken", "dying"])

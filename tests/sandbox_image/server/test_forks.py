@@ -116,6 +116,15 @@ def test_forks_fork(server, parent):
     assert server.observe(ids([grandchild])[0], "add 1") == "6"
 
 
+def test_a_parent_and_its_branches_fork_at_the_same_time(server, parent, in_background):
+    family = [parent, *ids(fork(server, parent, n=3))]
+    for episode in family:
+        server.act(episode, "in-fork sleep 0.2")
+    forks = [in_background(fork, server, episode, n=2) for episode in family]
+    grandchildren = [it for call in forks for it in ids(call.result())]
+    assert {server.observe(it, "add 1") for it in (*family, *grandchildren)} == {"5"}
+
+
 @pytest.mark.parametrize("end", ["release", "done", "die 0", "crash"])
 def test_branches_outlive_their_parent(server, parent, end):
     branches = ids(fork(server, parent))
@@ -264,10 +273,29 @@ def test_a_fork_is_told_when_its_parent_is_released_meanwhile(
     wait_until(lambda: server.used_slots() == before - 1)
 
 
+def test_no_branch_begins_when_its_parent_is_released_meanwhile(
+    server, parent, in_background, wait_until
+):
+    before = server.used_slots()
+    server.act(parent, "in-branches sleep 2")
+    processes = server.processes_of_episodes()
+    call = in_background(server.post, "fork", instance_id=parent, n=1)
+    wait_until(lambda: server.processes_of_episodes() > processes)
+    server.post("release", instance_id=parent)
+    assert error(call.result()) == (410, "episode_released")
+    wait_until(lambda: server.used_slots() == before - 1)
+
+
 def test_agent_code_cannot_use_what_a_fork_opened(server, parent):
     (branch,) = ids(fork(server, parent, n=1))
     for episode in (parent, branch):
         assert server.observe(episode, "fork 1") == "PermissionError"
+
+
+def test_a_branch_is_not_killed_for_what_another_was_refused(server, parent):
+    (branch,) = ids(fork(server, parent, n=1))
+    assert server.observe(branch, "fork-bomb 999") == "999"
+    assert server.observe(parent, "fork-bomb 2") == "2"
 
 
 def test_where_running_episodes_cannot_be_forked_that_is_said(unjailed):

@@ -3,11 +3,14 @@ import pytest
 from training_sandbox_server import memory
 from training_sandbox_server.settings import InvalidSettingsError, Settings, describe, load
 
+PUBLIC_KEY = "A" * 43
+
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch):
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SANDBOX_{name.upper()}", raising=False)
+    monkeypatch.setenv("SANDBOX_TOKEN_PUBLIC_KEY", PUBLIC_KEY)
 
 
 def test_the_defaults_are_those_of_a_pod():
@@ -52,6 +55,9 @@ def test_a_bound_tasks_params_are_a_json_object(monkeypatch):
         ("EPISODE_MEMORY_MB", "0"),
         ("TEMPLATES_MEMORY_MB", "-1"),
         ("TRAJECTORY_MAX_MB", "much"),
+        ("AUTH", "maybe"),
+        ("TOKEN_PUBLIC_KEY", "A" * 42),
+        ("TOKEN_PUBLIC_KEY", "not base64!"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(monkeypatch, name, value):
@@ -100,3 +106,26 @@ def test_every_variable_is_described():
     described = describe().splitlines()
     assert len(described) == len(Settings.model_fields)
     assert all(line.strip().startswith("SANDBOX_") and "(default: " in line for line in described)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "a-name.example"])
+def test_an_address_that_others_reach_needs_tokens_or_a_word_that_it_does_not(monkeypatch, host):
+    monkeypatch.setenv("SANDBOX_HOST", host)
+    monkeypatch.delenv("SANDBOX_TOKEN_PUBLIC_KEY")
+    with pytest.raises(InvalidSettingsError, match=f"SANDBOX_HOST={host}.*SANDBOX_AUTH=off"):
+        load()
+    monkeypatch.setenv("SANDBOX_AUTH", "off")
+    assert load().token_public_key is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_loopback_address_needs_no_tokens(monkeypatch, host):
+    monkeypatch.setenv("SANDBOX_HOST", host)
+    monkeypatch.delenv("SANDBOX_TOKEN_PUBLIC_KEY")
+    assert load().token_public_key is None
+
+
+def test_tokens_are_not_switched_off_beside_a_key(monkeypatch):
+    monkeypatch.setenv("SANDBOX_AUTH", "off")
+    with pytest.raises(InvalidSettingsError, match="use one of them"):
+        load()

@@ -79,3 +79,12 @@ def test_a_task_that_cannot_be_opened_leaves_no_template(start, wait_until):
     assert templates(server) == 0
     wait_until(lambda: len(server.descendants()) == before)
     assert server.used_slots() == 0
+
+
+def test_what_is_prepared_does_not_push_out_what_was_prepared_before_it(start):
+    server = start(SANDBOX_TEMPLATES_MEMORY_MB="1")
+    large = {"note": "x" * 3_000_000}
+    server.data("prepare", task_ids=["count-to-10", "count-to-3"], params=large)
+    server.data("create_group", task_id="count-to-10", n=2)
+    dropped = [line for line in server.lines if "template dropped" in line]
+    assert len(dropped) == 1

@@ -23,9 +23,10 @@ from training_sandbox_operator.cluster.errors import (
     UnavailableError,
     error_of,
 )
+from training_sandbox_operator.cluster.fenced_body import FencedBody
 from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
+from training_sandbox_operator.model.names import FIELD_MANAGER
 
-FIELD_MANAGER = "training-sandbox-operator"
 _TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 # A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
@@ -74,7 +75,8 @@ class ApiServer:
         login: returns fresh credentials; called again when the server refuses the old ones, as it
             does after the kubelet has rotated the service account's token.
         may_write_for: returns for how many seconds from now this process may write: it is asked
-            right before a write is sent, which is given up then. Leases are exempt.
+            before a write, which is given up then, and once more as its bytes go out. Leases are
+            exempt.
         on_call: told of each request.
         on_date: told of each answer.
     """
@@ -136,10 +138,12 @@ class ApiServer:
         parameters = {**query, **watch_query(since)}
         seconds = float(parameters["timeoutSeconds"])
         timeout = aiohttp.ClientTimeout(total=seconds + _CONNECT_SECONDS, connect=_CONNECT_SECONDS)
-        headers = {**self._authorization, "Accept": accept}
         try:
             async with self._session.get(
-                path, params=parameters, headers=headers, timeout=timeout
+                path,
+                params=parameters,
+                headers={**self._authorization, "Accept": accept},
+                timeout=timeout,
             ) as response:
                 if response.status >= _BAD_REQUEST:
                     text = await response.text()
@@ -210,14 +214,15 @@ class ApiServer:
             self._writes += 1
             self._nothing_is_written.clear()
             try:
-                return await self._send(call, seconds)
+                fenced = FencedBody(call.data or b"", self.may_write)
+                return await self._send(call, seconds, fenced)
             finally:
                 self._writes -= 1
                 if not self._writes:
                     self._nothing_is_written.set()
 
     async def _send(
-        self, call: _Call, seconds: float = _TIMEOUT_SECONDS
+        self, call: _Call, seconds: float = _TIMEOUT_SECONDS, fenced: FencedBody | None = None
     ) -> tuple[int, str, str | None]:
         headers = {**self._authorization, **call.kinds}
         timeout = aiohttp.ClientTimeout(
@@ -229,7 +234,7 @@ class ApiServer:
                 call.method,
                 call.path,
                 params=call.query,
-                data=call.data,
+                data=call.data if fenced is None else fenced,
                 headers=headers,
                 timeout=timeout,
             ) as response:

@@ -7,11 +7,10 @@ from collections import OrderedDict, deque
 from datetime import datetime
 from typing import Any
 
-from training_sandbox_operator.cluster.api_server import FIELD_MANAGER
 from training_sandbox_operator.cluster.errors import AlreadyExistsError, ApiError
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.decisions.actions import EmitEvent
-from training_sandbox_operator.model.names import API_VERSION, KIND
+from training_sandbox_operator.model.names import API_VERSION, FIELD_MANAGER, KIND
 from training_sandbox_operator.model.timestamps import format_timestamp
 
 _log = logging.getLogger(__name__)

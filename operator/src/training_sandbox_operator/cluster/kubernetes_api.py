@@ -5,17 +5,15 @@ from typing import Any
 
 from training_sandbox_operator.cluster import paths
 from training_sandbox_operator.cluster.admission import Urgency
-from training_sandbox_operator.cluster.api_server import (
-    ApiServer,
-    JsonDict,
-    Page,
-)
+from training_sandbox_operator.cluster.api_server import ApiServer, JsonDict, Page
 from training_sandbox_operator.cluster.errors import NotFoundError
 from training_sandbox_operator.cluster.watch_stream import Change
 from training_sandbox_operator.model.lease import Lease
 from training_sandbox_operator.model.names import POD_SELECTOR, Key
 
 _JSON_PATCH = "application/json-patch+json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class KubernetesApi(ApiServer):
@@ -111,6 +109,27 @@ class KubernetesApi(ApiServer):
             urgency=urgency,
         )
 
+    async def get_secret(self, key: Key) -> JsonDict:
+        """Return a Secret with what it holds."""
+        return await self._request("GET", f"{paths.secrets(key.namespace)}/{key.name}")
+
+    async def get_secret_metadata(self, key: Key) -> JsonDict:
+        """Return the metadata of a Secret."""
+        path = f"{paths.secrets(key.namespace)}/{key.name}"
+        return await self._request("GET", path, accept=_METADATA)
+
+    async def create_secret(self, manifest: Mapping[str, Any]) -> JsonDict:
+        """Create a Secret and return its metadata."""
+        namespace: str = manifest["metadata"]["namespace"]
+        return await self._request(
+            "POST", paths.secrets(namespace), body=manifest, accept=_METADATA
+        )
+
+    async def delete_secret(self, key: Key, *, uid: str) -> None:
+        """Delete the Secret with this UID."""
+        path = f"{paths.secrets(key.namespace)}/{key.name}"
+        await self._request("DELETE", path, body={"preconditions": {"uid": uid}})
+
     async def create_event(self, manifest: Mapping[str, Any]) -> None:
         """Create a core/v1 Event."""
         namespace: str = manifest["metadata"]["namespace"]
@@ -150,17 +169,19 @@ class KubernetesApi(ApiServer):
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
         return self._list(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
 
-    def watch_instances(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
-        """Yield what happens to instances after a version, for a minute."""
-        return self._watch(paths.instances(namespace), {}, since)
-
-    def watch_pools(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
-        """Yield what happens to pools after a version, for a minute."""
-        return self._watch(paths.pools(namespace), {}, since)
-
     def watch_pods(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
         """Yield what happens to an operator's pods after a version, for a minute."""
         return self._watch(paths.pods(namespace), {"labelSelector": POD_SELECTOR}, since)
+
+    def watch_secrets(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to the metadata of those Secrets after a version, for a minute."""
+        return self._watch(
+            paths.secrets(namespace), {"labelSelector": POD_SELECTOR}, since, _METADATA
+        )
+
+    def list_secrets(self, namespace: str | None) -> AsyncIterator[Page]:
+        """Yield the metadata of the Secrets that an operator has made for instances."""
+        return self._list(paths.secrets(namespace), {"labelSelector": POD_SELECTOR}, _METADATA_LIST)
 
 
 def _lease(metadata: JsonDict, spec: Mapping[str, Any]) -> JsonDict:

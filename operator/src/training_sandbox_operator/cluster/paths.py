@@ -18,6 +18,11 @@ def pools(namespace: str | None) -> str:
     return _custom(namespace, POOL_PLURAL)
 
 
+def secrets(namespace: str | None) -> str:
+    """Return the path of the Secrets of a namespace, or of all namespaces."""
+    return f"api/v1/namespaces/{namespace}/secrets" if namespace else "api/v1/secrets"
+
+
 def leases(key: Key) -> str:
     """Return the path of the leases beside this one."""
     return f"apis/coordination.k8s.io/v1/namespaces/{key.namespace}/leases"

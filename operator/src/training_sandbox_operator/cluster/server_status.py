@@ -23,6 +23,7 @@ _REASONS = {
 }
 _LARGEST_ANSWER = 64 * 1024
 _OK = 200
+_UNAUTHORIZED = 401
 
 
 class ServerUnreachableError(Exception):
@@ -71,6 +72,7 @@ async def ask_status(
     session: aiohttp.ClientSession,
     address: str,
     *,
+    headers: Mapping[str, str],
     pod_uid: str,
     occasion: str,
     clock: Callable[[], datetime],
@@ -78,8 +80,9 @@ async def ask_status(
     """Return what the server at this address answers within three seconds.
 
     Args:
-        session: any session; the server wants no credentials.
+        session: any session.
         address: URL of the server, without a path.
+        headers: with the operator's token, if the server wants one.
         pod_uid: the pod that is meant: an address may have gone to another one.
         occasion: goes into the reply.
         clock: the present time.
@@ -87,7 +90,9 @@ async def ask_status(
     Raises:
         ServerUnreachableError: no answer, a malformed one, or one of another pod.
     """
-    body, status = await _fetch(session, "GET", f"{address}/status", None, _TIMEOUT)
+    body, status = await _fetch(
+        session, "GET", f"{address}/status", content=None, headers=headers, limit=_TIMEOUT
+    )
     return _read(body, status, address=address, pod_uid=pod_uid, occasion=occasion, at=clock())
 
 
@@ -96,6 +101,7 @@ async def bind_task(
     address: str,
     *,
     task: Mapping[str, object],
+    headers: Mapping[str, str],
     pod_uid: str,
     occasion: str,
     clock: Callable[[], datetime],
@@ -103,9 +109,10 @@ async def bind_task(
     """Have the server at this address play one task, and return what it answers.
 
     Args:
-        session: any session; the server wants no credentials.
+        session: any session.
         address: URL of the server, without a path.
         task: the body of /bind.
+        headers: with the operator's token, if the server wants one.
         pod_uid: the pod that is meant.
         occasion: goes into the reply.
         clock: the present time.
@@ -113,7 +120,9 @@ async def bind_task(
     Raises:
         ServerUnreachableError: no answer, or one that says that it is too early; ask again.
     """
-    body, status = await _fetch(session, "POST", f"{address}/bind", task, _BIND_TIMEOUT)
+    body, status = await _fetch(
+        session, "POST", f"{address}/bind", content=task, headers=headers, limit=_BIND_TIMEOUT
+    )
     if status == _OK:
         return _read(body, status, address=address, pod_uid=pod_uid, occasion=occasion, at=clock())
     try:
@@ -130,16 +139,26 @@ async def _fetch(
     session: aiohttp.ClientSession,
     method: str,
     url: str,
+    *,
     content: Mapping[str, object] | None,
+    headers: Mapping[str, str],
     limit: aiohttp.ClientTimeout,
 ) -> tuple[bytes, int]:
     try:
-        async with session.request(method, url, json=content, timeout=limit) as response:
-            return await response.content.read(_LARGEST_ANSWER), response.status
+        async with session.request(
+            method, url, json=content, headers=headers, timeout=limit
+        ) as response:
+            body, status = await response.content.read(_LARGEST_ANSWER), response.status
     except TimeoutError as error:
         raise ServerUnreachableError(f"{url} did not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
         raise ServerUnreachableError(f"{url}: {error}") from error
+    if status == _UNAUTHORIZED:
+        raise ServerUnreachableError(
+            f"{url} does not take the operator's token: the server is of another incarnation, or "
+            "checks tokens by a former signing key, or the clocks differ by more than a minute"
+        )
+    return body, status
 
 
 def _read(

@@ -17,9 +17,11 @@ from training_sandbox_operator.cluster.errors import (
 from training_sandbox_operator.cluster.events import EventRecorder
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.apply_pool import PoolApplier
+from training_sandbox_operator.control.apply_token import TokenApplier
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.journeys import Journeys
+from training_sandbox_operator.control.signing_key import SigningKey
 from training_sandbox_operator.decisions.actions import (
     Action,
     AskServer,
@@ -33,6 +35,7 @@ from training_sandbox_operator.decisions.actions import (
     EmitEvent,
     WritePoolStatus,
     WriteStatus,
+    WriteToken,
 )
 from training_sandbox_operator.decisions.pod_spec import build_claim
 from training_sandbox_operator.metrics import Metrics
@@ -55,6 +58,7 @@ class Applier:
         clock: the present time.
         metrics: told of claims.
         journeys: told of how far instances have come.
+        signing_key: makes tokens.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Applier:
         clock: Callable[[], datetime],
         metrics: Metrics,
         journeys: Journeys,
+        signing_key: SigningKey,
     ) -> None:
         self._api = api
         self._cache = cache
@@ -76,6 +81,7 @@ class Applier:
         self._metrics = metrics
         self._journeys = journeys
         self._pools = PoolApplier(api, cache)
+        self._tokens = TokenApplier(api, cache, signing_key, clock)
 
     async def apply(self, action: Action) -> None:
         """Carry out one action.
@@ -96,6 +102,8 @@ class Applier:
                 await self._claim_pod(action)
             case CreateWarmPod() | DeleteWarmPod() | WritePoolStatus():
                 await self._pools.apply(action)
+            case WriteToken():
+                await self._tokens.write(action)
             case AskServer() | BindTask():
                 self._asker.ask(action)
             case EmitEvent():

@@ -1,7 +1,7 @@
 """Asking servers in the background, so that one that does not answer holds nobody up."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import aiohttp
@@ -26,6 +26,7 @@ class Asker:
         session: for the requests; belongs to the caller.
         cache: where the answers go.
         clock: the present time.
+        headers_for: returns what shows the server of an incarnation that the operator asks.
         may_write: whether this process may change anything, which to bind a task is.
     """
 
@@ -34,8 +35,10 @@ class Asker:
         session: aiohttp.ClientSession,
         cache: Cache,
         clock: Callable[[], datetime],
+        headers_for: Callable[[str | None], Mapping[str, str]] = lambda _: {},
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._headers_for = headers_for
         self._session = session
         self._cache = cache
         self._may_write = may_write
@@ -75,6 +78,7 @@ class Asker:
                     self._session,
                     question.address,
                     task=_binding(question),
+                    headers=self._headers_for(question.audience),
                     pod_uid=question.pod_uid,
                     occasion=question.occasion,
                     clock=self._clock,
@@ -82,6 +86,7 @@ class Asker:
             return await ask_status(
                 self._session,
                 question.address,
+                headers=self._headers_for(question.audience),
                 pod_uid=question.pod_uid,
                 occasion=question.occasion,
                 clock=self._clock,

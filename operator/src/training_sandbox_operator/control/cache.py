@@ -11,10 +11,15 @@ from training_sandbox_operator.control.burials import Burials
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.model.catalogue import Catalogue
 from training_sandbox_operator.model.instance import TrainingInstance
-from training_sandbox_operator.model.names import Key
+from training_sandbox_operator.model.names import (
+    Key,
+    instance_of_token_secret,
+    token_secret_name,
+)
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.server import ServerAnswer
 from training_sandbox_operator.model.situation import PoolSituation, Refusal, Situation
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 
 @dataclass(slots=True)
@@ -22,6 +27,7 @@ class _Memory:
     """What was answered about one instance; forgotten with it."""
 
     refusal: Refusal | None = None
+    token_refusal: Refusal | None = None
     answer: ServerAnswer | None = None
 
 
@@ -43,8 +49,10 @@ class Cache:
         self._instances: dict[Key, TrainingInstance] = {}
         self._pods: dict[Key, Pod] = {}
         self._pods_by_owner: defaultdict[Key, set[Key]] = defaultdict(set)
+        self._secrets: dict[Key, TokenSecret] = {}
         self._memories: dict[str, _Memory] = {}
         self._buried = Burials()
+        self._public_key: str | None = None
 
     @property
     def instances(self) -> Collection[TrainingInstance]:
@@ -55,6 +63,16 @@ class Cache:
     def pods(self) -> Collection[Pod]:
         """All pods that an operator has made."""
         return self._pods.values()
+
+    @property
+    def secrets(self) -> Collection[TokenSecret]:
+        """All Secrets with tokens."""
+        return self._secrets.values()
+
+    def set_public_key(self, public_key: str | None) -> None:
+        """Take in the key that this operator signs by; before anything is stored."""
+        self._public_key = public_key
+        self.pools.set_public_key(public_key)
 
     def situation(self, key: Key, catalogue: Catalogue) -> Situation:
         """Return all that is known about one key."""
@@ -78,6 +96,9 @@ class Cache:
             pool=pool,
             promised=promised,
             pool_was_empty=pool_was_empty,
+            public_key=self._public_key,
+            token_secret=self._secrets.get(key._replace(name=token_secret_name(key.name))),
+            token_refusal=memory.token_refusal,
         )
 
     def pool_situation(self, key: Key, catalogue: Catalogue) -> PoolSituation:
@@ -151,6 +172,34 @@ class Cache:
         self._buried.add(uid)
         self.remove_pod(key, uid)
 
+    def store_secret(self, secret: TokenSecret) -> None:
+        """Take in a version of a Secret with a token."""
+        known = self._secrets.get(secret.key)
+        if known is not None and known.resource_version > secret.resource_version:
+            return
+        self._secrets[secret.key] = secret
+        if known != secret:
+            self._on_change(_instance_key(secret.key))
+
+    def remove_secret(self, key: Key, uid: str) -> None:
+        """Take in that this Secret is gone; a later one of the same name is not meant."""
+        known = self._secrets.get(key)
+        if known is not None and known.uid == uid:
+            del self._secrets[key]
+            self._on_change(_instance_key(key))
+
+    def store_token_refusal(self, instance: TrainingInstance, refusal: Refusal | None) -> None:
+        """Remember why the instance's token could not be written; None when it was."""
+        memory = self._remember(instance.key, instance.uid)
+        if memory is not None and memory.token_refusal != refusal:
+            memory.token_refusal = refusal
+            self._on_change(instance.key)
+
+    def token_refusal_of(self, uid: str) -> Refusal | None:
+        """Return why this instance's token could not be written, if it could not."""
+        memory = self._memories.get(uid)
+        return memory.token_refusal if memory else None
+
     def look_again(self, key: Key) -> None:
         """Have the instance looked at, before others, though nothing may have changed."""
         self.pools.tell(key)
@@ -170,7 +219,7 @@ class Cache:
     def forget_refusals(self) -> None:
         """Have all refused pods tried again: the catalogue has changed."""
         for memory in self._memories.values():
-            memory.refusal = None
+            memory.refusal = memory.token_refusal = None
         self.pools.forget_refusals()
 
     def store_answer(self, key: Key, uid: str, answer: ServerAnswer) -> None:
@@ -226,6 +275,10 @@ class Cache:
         siblings.discard(pod.key)
         if not siblings:
             del self._pods_by_owner[owner]
+
+
+def _instance_key(secret: Key) -> Key:
+    return secret._replace(name=instance_of_token_secret(secret.name))
 
 
 def _owner_key(pod: Pod) -> Key | None:

@@ -20,6 +20,7 @@ from training_sandbox_operator.control.journeys import Journeys
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.control.reconcile import Reconciler
 from training_sandbox_operator.control.reconcile_pools import PoolReconciler
+from training_sandbox_operator.control.signing_key import SigningKey
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -27,6 +28,7 @@ from training_sandbox_operator.model.names import JsonObject, Key
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.reasons import Phase
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 _ADDED = "ADDED"
 _DELETED = "DELETED"
@@ -49,6 +51,7 @@ class Controller:
         workers: how many keys are reconciled at once, and so how many writes are under way.
         clock: the present time.
         metrics: what is counted; the gauges are set by ``set_gauges``.
+        signing_key: the Secret with the key that tokens are signed with; None for no tokens.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Controller:
         workers: int,
         clock: Callable[[], datetime] = utc_now,
         metrics: Metrics | None = None,
+        signing_key: Key | None = None,
     ) -> None:
         self._metrics = metrics = metrics or Metrics()
         self._journeys = Journeys(metrics)
@@ -79,8 +83,11 @@ class Controller:
             ),
         )
         self._catalogue = catalogue
-        self._feeds = Feeds(self._sources(api), namespaces)
-        self._asker = Asker(session, self._cache, clock, api.may_write)
+        self._signing_key = SigningKey(api, signing_key)
+        self._feeds = Feeds(self._sources(api, has_tokens=signing_key is not None), namespaces)
+        self._asker = Asker(
+            session, self._cache, clock, self._signing_key.headers_for, api.may_write
+        )
         self._workers = workers
         self._clock = clock
         self._recorder = EventRecorder(api)
@@ -92,6 +99,7 @@ class Controller:
             clock=clock,
             metrics=metrics,
             journeys=self._journeys,
+            signing_key=self._signing_key,
         )
         self._reconciler = Reconciler(
             cache=self._cache,
@@ -113,7 +121,7 @@ class Controller:
         )
 
     def observe_instance(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         instance = TrainingInstance.from_api(raw)
         if kind == _DELETED:
             self._journeys.forget(instance.uid)
@@ -124,7 +132,7 @@ class Controller:
             self._cache.store_instance(instance)
 
     def observe_pool(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pool = TrainingPool.from_api(raw)
         if kind == _DELETED:
             self._cache.pools.bury_pool(pool.key, pool.uid)
@@ -132,25 +140,45 @@ class Controller:
             self._cache.pools.store_pool(pool)
 
     def observe_pod(self, kind: str | None, raw: JsonObject) -> None:
-        """Take in an event of the watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pod = Pod.from_api(raw)
         if kind == _DELETED:
             self._cache.bury_pod(pod.key, pod.uid)
         else:
             self._cache.store_pod(pod)
 
-    def _sources(self, api: KubernetesApi) -> tuple[Source, ...]:
+    def compare_soon(self) -> None:
+        """Take in that a watch has begun anew, and does not tell what went meanwhile."""
+        self._feeds.compare_soon()
+
+    def observe_secret(self, kind: str | None, raw: JsonObject) -> None:
+        """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
+        secret = TokenSecret.from_api(raw)
+        if kind == _DELETED:
+            self._cache.remove_secret(secret.key, secret.uid)
+        else:
+            self._cache.store_secret(secret)
+
+    def _sources(self, api: KubernetesApi, *, has_tokens: bool) -> tuple[Source, ...]:
         """Return the kinds of objects.
 
         The instances come before the pods: a pod that a listed instance's status names was there
         before, so when the list of pods does not have it, it is gone.
         """
         cache = self._cache
+        secrets = Source(
+            "Secrets",
+            api.list_secrets,
+            api.watch_secrets,
+            self.observe_secret,
+            lambda: cache.secrets,
+            cache.remove_secret,
+        )
         return (
             Source(
                 "pools",
                 api.list_pools,
-                api.watch_pools,
+                None,
                 self.observe_pool,
                 lambda: cache.pools.pools,
                 cache.pools.remove_pool,
@@ -158,7 +186,7 @@ class Controller:
             Source(
                 "instances",
                 api.list_instances,
-                api.watch_instances,
+                None,
                 self.observe_instance,
                 lambda: cache.instances,
                 cache.remove_instance,
@@ -171,6 +199,7 @@ class Controller:
                 lambda: cache.pods,
                 cache.remove_pod,
             ),
+            *([secrets] if has_tokens else []),
         )
 
     async def synchronise(self) -> None:
@@ -178,7 +207,10 @@ class Controller:
 
         Raises:
             ApiError: a list cannot be had.
+            SigningKeyError: the signing key cannot be used.
         """
+        await self._signing_key.adopt()
+        self._cache.set_public_key(self._signing_key.public_key)
         await self._feeds.synchronise()
 
     async def run(self) -> None:
@@ -201,6 +233,7 @@ class Controller:
                     name="deadlines of pools",
                 )
                 tasks.create_task(self._feeds.run(), name="feeds")
+                tasks.create_task(self._signing_key.run(), name="signing key")
                 tasks.create_task(self._catalogue.watch(self._plan_anew), name="catalogue")
         finally:
             await self._asker.close()

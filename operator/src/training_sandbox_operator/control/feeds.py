@@ -1,12 +1,15 @@
-"""What the cache is fed with: a list of each kind of objects, and a watch from there on.
+"""What the cache is fed with: a list of each kind of objects, and what happens from there on.
 
-A watch tells of every change after a version, until the API server has forgotten that version:
-then everything is listed anew, and what is not in the list is gone. A watch that tells nothing is
-no harm: the server bookmarks it and ends it after a minute, and one that it does not end is given
-up soon after.
+Custom resources are watched by kopf, which tells nothing of what was deleted while it listed anew:
+after that, everything is compared with a list. Pods, of which there is most to tell, are watched
+here, at a third of the processor time. A watch tells of every change after a version, until the API
+server has forgotten that version: then everything is listed anew, and what is not in the list is
+gone. A watch that tells nothing is no harm: the server bookmarks it and ends it after a minute, and
+one that it does not end is given up soon after.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -21,8 +24,10 @@ from training_sandbox_operator.model.names import JsonObject, Key
 _log = logging.getLogger(__name__)
 
 _BOOKMARK = "BOOKMARK"
-# Nothing is known to be missed by watches; a list costs 10,000 instances a few seconds of CPU.
+# Nothing else is known to be missed by watches; a list of 10,000 costs a few seconds of CPU.
 _PERIOD_SECONDS = 600.0
+# After kopf has listed anew; its lists are long, and tell of each object by itself.
+_SETTLING_SECONDS = 40.0
 _JITTER = 0.1
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -46,7 +51,8 @@ class Source:
     Attributes:
         name: in the plural, for the log.
         list: yields all objects of a namespace; None stands for all namespaces.
-        watch: yields the changes of them after a version, and returns when the server ends it.
+        watch: yields the changes of them after a version, and returns when the server ends it;
+            None when somebody else watches them.
         observe: takes in what happened to an object (None for a listed one), and the object.
         known: returns the objects that the cache has.
         remove: takes in that an object is gone.
@@ -54,7 +60,7 @@ class Source:
 
     name: str
     list: Callable[[str | None], AsyncIterator[Page]]
-    watch: Callable[[str | None, int], AsyncIterator[Change]]
+    watch: Callable[[str | None, int], AsyncIterator[Change]] | None
     observe: Callable[[str | None, JsonObject], None]
     known: Callable[[], Iterable[Known]]
     remove: Callable[[Key, str], None]
@@ -98,13 +104,16 @@ class Feed:
 
     async def run(self) -> None:
         """Follow the changes for ever, whatever the API server answers."""
+        watch = self._source.watch
+        if watch is None:
+            return
         failures = 0
         while True:
             asked_pause, told = 0.0, False
             try:
                 if self._is_outdated:
                     await self.synchronise()
-                async for change in self._source.watch(self._namespace, self._version):
+                async for change in watch(self._namespace, self._version):
                     told = True
                     self._take_in(change)
                 # Its time is over; one that told nothing may have been very short.
@@ -144,6 +153,7 @@ class Feeds:
         self._feeds = [
             Feed(source, namespace) for namespace in namespaces or (None,) for source in kinds
         ]
+        self._was_listed_elsewhere = asyncio.Event()
 
     async def synchronise(self) -> None:
         """Make the cache agree with the cluster, one kind after the other.
@@ -161,10 +171,18 @@ class Feeds:
                 tasks.create_task(feed.run())
             tasks.create_task(self._compare())
 
+    def compare_soon(self) -> None:
+        """List everything within a minute: something may have gone unseen."""
+        self._was_listed_elsewhere.set()
+
     async def _compare(self) -> None:
         while True:
-            spread = random.uniform(-_JITTER, _JITTER)  # noqa: S311 — not a secret
-            await asyncio.sleep(_PERIOD_SECONDS * (1 + spread))
+            spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 — not a secret
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PERIOD_SECONDS * spread):
+                    await self._was_listed_elsewhere.wait()
+                await asyncio.sleep(_SETTLING_SECONDS * spread)
+            self._was_listed_elsewhere.clear()
             try:
                 await self.synchronise()
             except ApiError as error:

@@ -70,11 +70,16 @@ class PoolTable:
         self._clock = clock
         self._records: dict[Key, _Record] = {}
         self._buried = Burials()
+        self._public_key: str | None = None
 
     @property
     def pools(self) -> Iterator[TrainingPool]:
         """All pools."""
         return (record.pool for record in self._records.values() if record.pool is not None)
+
+    def set_public_key(self, public_key: str | None) -> None:
+        """Take in the key that this operator signs tokens by; before anything is stored."""
+        self._public_key = public_key
 
     def get(self, key: Key) -> TrainingPool | None:
         """Return the pool of that name, or None."""
@@ -101,6 +106,7 @@ class PoolTable:
             failure=record.failure,
             demand=record.demand,
             told_at=record.told_at,
+            public_key=self._public_key,
         )
 
     def store_pool(self, pool: TrainingPool) -> None:
@@ -301,7 +307,9 @@ class PoolTable:
         return Refusal(now, reason, message, before.failures + 1)
 
     def _renew_availability(self, key: Key, record: _Record, pod: Pod) -> None:
-        is_good = pod.is_ready and bool(pod.ip) and pod.terminates_at is None
+        # Of a server that checks tokens by another key nobody could be given one.
+        is_usable = pod.public_key in {"", self._public_key}
+        is_good = is_usable and pod.is_ready and bool(pod.ip) and pod.terminates_at is None
         if not is_good:
             record.available.pop(pod.key, None)
             self._break_promise(key, record, pod.key)

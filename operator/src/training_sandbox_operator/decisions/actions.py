@@ -8,6 +8,7 @@ from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import JsonObject, Key
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,27 @@ class WritePoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteToken:
+    """Create the Secret with the token of the instance's present server.
+
+    Attributes:
+        incarnation: the server that the token is good for.
+        replaces: what is in its place: an earlier server's, an earlier instance's, or a spoilt one.
+    """
+
+    instance: TrainingInstance
+    incarnation: str
+    replaces: TokenSecret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AskServer:
     """Ask the instance's server for its /status, in the background.
 
     Attributes:
         occasion: what makes the operator ask; comes back with the answer.
+        audience: the incarnation that the operator's token is to be for; None for a server that
+            wants no token.
     """
 
     instance_key: Key
@@ -92,6 +109,7 @@ class AskServer:
     pod_uid: str
     address: str
     occasion: str
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,7 @@ class BindTask:
     Attributes:
         incarnation: the server that is meant; a later one must be looked at first.
         occasion: comes back with the answer.
+        audience: as of ``AskServer``.
     """
 
     instance: TrainingInstance
@@ -110,6 +129,7 @@ class BindTask:
     address: str
     incarnation: str
     occasion: str
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +156,7 @@ Action = (
     | DeleteInstance
     | WriteStatus
     | WritePoolStatus
+    | WriteToken
     | AskServer
     | BindTask
     | EmitEvent

@@ -19,6 +19,9 @@ _WORTH_A_WARNING = frozenset(
         Reason.IMAGE_PULL_FAILED,
         Reason.CONTAINER_REFUSED,
         Reason.UNRESPONSIVE,
+        Reason.TOKEN_REJECTED,
+        Reason.TOKEN_SECRET_CONFLICT,
+        Reason.SIGNING_KEY_LOST,
     }
 )
 

@@ -32,6 +32,12 @@ from training_sandbox_operator.decisions.status import (
     endpoint_of,
     renew_terminal_status,
 )
+from training_sandbox_operator.decisions.tokens import (
+    TokenState,
+    audience_of,
+    plan_token,
+    token_state,
+)
 from training_sandbox_operator.decisions.verdict import (
     Verdict,
     binding_occasion,
@@ -98,7 +104,11 @@ def _plan_terminal(situation: Situation, instance: TrainingInstance, now: dateti
     pod = situation.pod
     if failed and pod is not None and pod.terminates_at is None and not instance.retains_failed:
         actions.append(DeletePod(pod.key, pod.uid))
-    return Plan(tuple(actions), expires_at)
+    if failed or pod is None:
+        return Plan(tuple(actions), expires_at)
+    # What is finished stays to be read.
+    token = plan_token(situation, instance, pod, now)
+    return Plan((*actions, *token.actions), _earliest(expires_at, token.deadline))
 
 
 def _plan_living(situation: Situation, instance: TrainingInstance, now: datetime) -> Plan:
@@ -112,6 +122,9 @@ def _plan_living(situation: Situation, instance: TrainingInstance, now: datetime
         own = _plan_pod(situation, instance, verdict, now)
     else:
         own = _plan_with_pod(situation, instance, pod, verdict, now)
+        if not verdict.phase.is_terminal:
+            token = plan_token(situation, instance, pod, now)
+            own = Plan(token.actions + own.actions, _earliest(token.deadline, own.deadline))
     return Plan(own.actions, _earliest(deadline, own.deadline))
 
 
@@ -123,7 +136,9 @@ def _plan_pod(
     environment = situation.environment
     if environment is None or verdict.phase is Phase.FAILED or verdict.reason in _UNPLAYABLE:
         return Plan(_write_status(situation, instance, verdict, now))
-    create = CreatePod(instance, build_pod(instance, environment, situation.pool))
+    create = CreatePod(
+        instance, build_pod(instance, environment, situation.pool, situation.public_key)
+    )
     refusal = situation.refusal
     if refusal is None:
         # The status is written once the pod is there: one write less for every instance.
@@ -163,7 +178,14 @@ def _plan_binding(
     now: datetime,
 ) -> Plan:
     occasion = binding_occasion(pod)
-    bind = BindTask(instance, pod.uid, endpoint_of(pod), pod.incarnation or "", occasion)
+    bind = BindTask(
+        instance,
+        pod.uid,
+        endpoint_of(pod),
+        pod.incarnation or "",
+        occasion,
+        audience_of(pod),
+    )
     answer = situation.answer
     if answer is None or answer.occasion != occasion:
         # The status is written once the answer is there: one write less for every instance.
@@ -195,7 +217,14 @@ def _plan_with_pod(
         return Plan(_write_status(situation, instance, verdict, now))
     if now < question.due_at:
         return Plan(_write_status(situation, instance, verdict, now), question.due_at)
-    ask = AskServer(instance.key, instance.uid, pod.uid, endpoint_of(pod), question.occasion)
+    ask = AskServer(
+        instance.key,
+        instance.uid,
+        pod.uid,
+        endpoint_of(pod),
+        question.occasion,
+        audience_of(pod),
+    )
     if _may_have_finished(situation, instance, verdict, question):
         return Plan((ask,))
     warning = _warn_of_silence(situation, instance, pod, question)
@@ -234,7 +263,12 @@ def _write_status(
     situation: Situation, instance: TrainingInstance, verdict: Verdict, now: datetime
 ) -> tuple[Action, ...]:
     """Return the write and the events that tell of it, nothing when the status is right."""
-    status = build_status(instance, situation.pod, verdict, situation.answer, now)
+    if verdict.reason == Reason.TOKEN_NOT_WRITTEN:
+        # It is written once the Secret is there: one write less for every instance.
+        return ()
+    pod = situation.pod
+    has_token = pod is not None and token_state(situation, instance, pod) is TokenState.WRITTEN
+    status = build_status(instance, pod, verdict, situation.answer, now, has_token=has_token)
     if status == instance.status:
         return ()
     return (WriteStatus(instance, status), *events_of_change(instance, verdict, status))

@@ -24,6 +24,7 @@ from training_sandbox_operator.model.names import (
     POOL_KIND,
     POOL_LABEL,
     PORT,
+    PUBLIC_KEY_VARIABLE,
     TEMPLATE_LABEL,
     Key,
     warm_pod_name,
@@ -46,9 +47,15 @@ Manifest = dict[str, Any]
 
 
 def build_pod(
-    instance: TrainingInstance, environment: Environment, pool: TrainingPool | None = None
+    instance: TrainingInstance,
+    environment: Environment,
+    pool: TrainingPool | None = None,
+    public_key: str | None = None,
 ) -> Manifest:
-    """Return the manifest of the instance's pod; with a pool, as the pool would have it."""
+    """Return the manifest of the instance's pod; with a pool, as the pool would have it.
+
+    The server checks tokens by the public key; without one it serves whoever reaches it.
+    """
     spec = instance.spec if pool is None else pool.spec
     return {
         "apiVersion": "v1",
@@ -59,24 +66,28 @@ def build_pod(
             "labels": {**_labels(spec), **_labels_of_owner(instance)},
             # Moving the pod would lose its episodes: the cluster autoscaler must not.
             "annotations": {**spec.get("annotations", {}), _SAFE_TO_EVICT: "false"},
-            "ownerReferences": [_owner_reference(KIND, instance.key, instance.uid)],
+            "ownerReferences": [owner_reference(KIND, instance.key, instance.uid)],
         },
-        "spec": _pod_spec(spec, environment, _binding(instance)),
+        "spec": _pod_spec(spec, environment, public_key, _binding(instance)),
     }
 
 
-def build_warm_pod(pool: TrainingPool, environment: Environment, number: int) -> Manifest:
+def build_warm_pod(
+    pool: TrainingPool, environment: Environment, number: int, public_key: str | None = None
+) -> Manifest:
     """Return the manifest of the pool's pod with this number."""
-    manifest = _warm_pod(pool, environment)
+    manifest = _warm_pod(pool, environment, public_key)
     metadata = manifest["metadata"]
     metadata["labels"][TEMPLATE_LABEL] = _hash(manifest)
     metadata["name"] = warm_pod_name(pool.key.name, pool.uid, number)
     return manifest
 
 
-def template_hash(pool: TrainingPool, environment: Environment) -> str:
+def template_hash(
+    pool: TrainingPool, environment: Environment, public_key: str | None = None
+) -> str:
     """Return what tells pods of the present template from earlier ones."""
-    return _hash(_warm_pod(pool, environment))
+    return _hash(_warm_pod(pool, environment, public_key))
 
 
 def build_claim(instance: TrainingInstance, resource_version: int) -> list[Manifest]:
@@ -92,7 +103,7 @@ def build_claim(instance: TrainingInstance, resource_version: int) -> list[Manif
         {
             "op": "replace",
             "path": "/metadata/ownerReferences",
-            "value": [_owner_reference(KIND, instance.key, instance.uid)],
+            "value": [owner_reference(KIND, instance.key, instance.uid)],
         },
         *labels,
         {
@@ -107,7 +118,7 @@ def build_claim(instance: TrainingInstance, resource_version: int) -> list[Manif
     ]
 
 
-def _warm_pod(pool: TrainingPool, environment: Environment) -> Manifest:
+def _warm_pod(pool: TrainingPool, environment: Environment, public_key: str | None) -> Manifest:
     spec = pool.spec
     return {
         "apiVersion": "v1",
@@ -116,9 +127,9 @@ def _warm_pod(pool: TrainingPool, environment: Environment) -> Manifest:
             "namespace": pool.key.namespace,
             "labels": {**_labels(spec), POOL_LABEL: pool.key.name},
             "annotations": {**spec.get("annotations", {}), _SAFE_TO_EVICT: "true"},
-            "ownerReferences": [_owner_reference(POOL_KIND, pool.key, pool.uid)],
+            "ownerReferences": [owner_reference(POOL_KIND, pool.key, pool.uid)],
         },
-        "spec": _pod_spec(spec, environment, {}, spread_with=pool.key.name),
+        "spec": _pod_spec(spec, environment, public_key, {}, spread_with=pool.key.name),
     }
 
 
@@ -146,7 +157,8 @@ def _labels_of_owner(instance: TrainingInstance) -> Mapping[str, str]:
     return {INSTANCE_LABEL: instance.key.name, INSTANCE_UID_LABEL: instance.uid}
 
 
-def _owner_reference(kind: str, key: Key, uid: str) -> Manifest:
+def owner_reference(kind: str, key: Key, uid: str) -> Manifest:
+    """Return the reference of what an instance or a pool owns, and is deleted with."""
     return {
         "apiVersion": API_VERSION,
         "kind": kind,
@@ -161,6 +173,7 @@ def _owner_reference(kind: str, key: Key, uid: str) -> Manifest:
 def _pod_spec(
     spec: Mapping[str, Any],
     environment: Environment,
+    public_key: str | None,
     binding: Mapping[str, str],
     spread_with: str | None = None,
 ) -> Manifest:
@@ -169,6 +182,7 @@ def _pod_spec(
     Args:
         spec: of the instance or the pool.
         environment: the catalogue's entry.
+        public_key: what the server checks tokens by; None for a server that wants none.
         binding: the variables of the bound task, none for an open server.
         spread_with: the pool whose pods count where the spec spreads them.
     """
@@ -186,7 +200,7 @@ def _pod_spec(
             "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(spec, environment, binding)],
+        "containers": [_container(spec, environment, public_key, binding)],
         "volumes": [
             {
                 "name": "tmp",
@@ -211,14 +225,17 @@ def _spread(spec: Mapping[str, Any], pool_name: str | None) -> Manifest:
 
 
 def _container(
-    spec: Mapping[str, Any], environment: Environment, binding: Mapping[str, str]
+    spec: Mapping[str, Any],
+    environment: Environment,
+    public_key: str | None,
+    binding: Mapping[str, str],
 ) -> Manifest:
     return {
         "name": CONTAINER,
         "image": spec.get("image", environment.image),
         "imagePullPolicy": environment.image_pull_policy,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "env": _environment_variables(spec, environment, binding),
+        "env": _environment_variables(spec, environment, public_key, binding),
         "resources": spec.get("resources", environment.resources.model_dump()),
         "volumeMounts": [{"name": "tmp", "mountPath": _WRITABLE}, *environment.volume_mounts],
         "securityContext": {
@@ -261,7 +278,10 @@ def _probes(environment: Environment, *, is_bound: bool) -> Manifest:
 
 
 def _environment_variables(
-    spec: Mapping[str, Any], environment: Environment, binding: Mapping[str, str]
+    spec: Mapping[str, Any],
+    environment: Environment,
+    public_key: str | None,
+    binding: Mapping[str, str],
 ) -> list[Manifest]:
     """Return the catalogue's variables, the spec's and the operator's; the last one holds."""
     variables: dict[str, Manifest] = {}
@@ -269,7 +289,8 @@ def _environment_variables(
         variables[variable.name] = variable.to_api()
     for variable in spec.get("env", ()):
         variables[variable["name"]] = {"name": variable["name"], "value": variable["value"]}
-    for name, value in _settings(spec, environment, binding).items():
+    settings = {**_settings(spec, environment, binding), **_authentication(public_key)}
+    for name, value in settings.items():
         variables[name] = {"name": name, "value": value}
     variables["SANDBOX_POD_UID"] = {
         "name": "SANDBOX_POD_UID",
@@ -288,6 +309,12 @@ def _settings(
         "SANDBOX_SLOTS": str(spec.get("slots", environment.slots)),
         **binding,
     }
+
+
+def _authentication(public_key: str | None) -> Mapping[str, str]:
+    if public_key is None:
+        return {"SANDBOX_AUTH": "off"}
+    return {"SANDBOX_AUTH": "token", PUBLIC_KEY_VARIABLE: public_key}
 
 
 def _binding(instance: TrainingInstance) -> Mapping[str, str]:

@@ -41,7 +41,9 @@ def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
     if pool is None or pool.is_being_deleted:
         return Plan()
     environment = situation.environment
-    template = template_hash(pool, environment) if environment is not None else None
+    template = (
+        template_hash(pool, environment, situation.public_key) if environment is not None else None
+    )
     members = sort_members(situation, pool, template, now)
     size = pool_size(situation, pool, members, now)
     status = build_pool_status(
@@ -92,7 +94,7 @@ def _plan_creation(
     # What was refused is tried with one pod, and not with as many as there are to be.
     at_once = 1 if refusal is not None or gives_way else min(lacking, CREATED_AT_ONCE)
     creations: list[Action] = [
-        CreateWarmPod(pool, build_warm_pod(pool, environment, number))
+        CreateWarmPod(pool, build_warm_pod(pool, environment, number, situation.public_key))
         for number in islice(_free_numbers(situation, pool), at_once)
     ]
     return Plan(tuple(creations))

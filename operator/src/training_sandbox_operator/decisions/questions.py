@@ -40,7 +40,8 @@ def next_question(
         return None
     if verdict.phase is Phase.READY:
         return Question(_idle_question_due_at(instance, answer, now), IDLE_OCCASION)
-    if verdict.phase is Phase.STARTING and pod.container.has_started:
+    # A server that is ready, while its instance is not, is what waits: for a token.
+    if verdict.phase is Phase.STARTING and pod.container.has_started and not pod.is_ready:
         return _unready_question(pod, answer, now)
     return None
 

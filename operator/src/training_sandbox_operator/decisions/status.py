@@ -8,7 +8,7 @@ from training_sandbox_operator.decisions.conditions import renew_condition
 from training_sandbox_operator.decisions.pod_state import ending_of
 from training_sandbox_operator.decisions.verdict import Verdict
 from training_sandbox_operator.model.instance import TrainingInstance
-from training_sandbox_operator.model.names import PORT
+from training_sandbox_operator.model.names import PORT, token_secret_name
 from training_sandbox_operator.model.pod import Pod, Termination
 from training_sandbox_operator.model.reasons import Phase, Reason
 from training_sandbox_operator.model.server import ServerAnswer, ServerReply, TaskReport
@@ -29,6 +29,8 @@ def build_status(
     verdict: Verdict,
     answer: ServerAnswer | None,
     now: datetime,
+    *,
+    has_token: bool = False,
 ) -> Status:
     """Return the status that the verdict and the pod make; absent values are left out.
 
@@ -43,6 +45,10 @@ def build_status(
     }
     if verdict.phase is Phase.FAILED or (pod is not None and not pod.ip):
         status.pop("endpoint", None)
+    if before.get("incarnation") != status.get("incarnation"):
+        status.pop("tokenSecret", None)
+    if has_token and verdict.phase is Phase.READY:
+        status["tokenSecret"] = token_secret_name(instance.key.name)
     if isinstance(answer, ServerReply):
         status["slots"] = {"total": answer.slots_total, "used": answer.slots_used}
     if verdict.task is not None:
@@ -76,6 +82,7 @@ _REMEMBERED = (
     "nodeName",
     "incarnation",
     "endpoint",
+    "tokenSecret",
     "slots",
     "readyAt",
     "restarts",

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from training_sandbox_operator.decisions.pod_spec import LARGEST_PARAMS, oversized_params
 from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess, ending_of
+from training_sandbox_operator.decisions.tokens import TokenState, awaits_token, token_state
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase, Reason
@@ -56,6 +57,8 @@ def _judge_pod(
     state = assess(pod, now)
     if state.stage is Stage.SERVING and awaits_binding(instance, pod, situation.answer):
         return _judge_binding(situation, pod)
+    if state.stage is Stage.SERVING and awaits_token(situation, instance, pod):
+        return _judge_token(situation, instance, pod)
     match state.stage:
         case Stage.LOST:
             return Verdict(Phase.FAILED, state.reason, state.message)
@@ -188,6 +191,21 @@ def _judge_binding(situation: Situation, pod: Pod) -> Verdict:
     return Verdict(
         Phase.STARTING, Reason.TASK_NOT_OPENED, f"the server was not told of the task: {error}"
     )
+
+
+def _judge_token(situation: Situation, instance: TrainingInstance, pod: Pod) -> Verdict:
+    if token_state(situation, instance, pod) is TokenState.UNOBTAINABLE:
+        return Verdict(
+            Phase.STARTING,
+            Reason.SIGNING_KEY_LOST,
+            "the server checks tokens by a key that the operator does not have any more, so nobody "
+            "can be given one; delete the instance, or put the former signing key back and start "
+            "the operator again",
+        )
+    refusal = situation.token_refusal
+    if refusal is not None:
+        return Verdict(Phase.STARTING, refusal.reason, refusal.message)
+    return Verdict(Phase.STARTING, Reason.TOKEN_NOT_WRITTEN, "the token is being written")
 
 
 def _judge_starting(situation: Situation, pod: Pod, state: PodState) -> Verdict:

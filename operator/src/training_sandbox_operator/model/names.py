@@ -14,14 +14,20 @@ POOL_PLURAL = "trainingpools"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "training-sandbox"
 POD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+FIELD_MANAGER = "training-sandbox-operator"
 INSTANCE_LABEL = f"{GROUP}/instance"
 INSTANCE_UID_LABEL = f"{GROUP}/instance-uid"
 ENV_TYPE_LABEL = f"{GROUP}/env-type"
 POOL_LABEL = f"{GROUP}/pool"
 TEMPLATE_LABEL = f"{GROUP}/template"
+INCARNATION_ANNOTATION = f"{GROUP}/incarnation"
+PUBLIC_KEY_ANNOTATION = f"{GROUP}/public-key"
 
 CONTAINER = "server"
+PUBLIC_KEY_VARIABLE = "SANDBOX_TOKEN_PUBLIC_KEY"
 PORT = 8000
+
+_TOKEN_SECRET_SUFFIX = "-token"
 
 JsonObject = Mapping[str, Any]
 """An object of the Kubernetes API as JSON gives it."""
@@ -56,3 +62,13 @@ def warm_pod_name(pool_name: str, pool_uid: str, number: int) -> str:
     """
     readable = pool_name[:40].rstrip("-.")
     return f"{readable}-{pool_uid[:8]}-{number}"
+
+
+def token_secret_name(instance_name: str) -> str:
+    """Return the name of the Secret with the instance's token."""
+    return f"{instance_name}{_TOKEN_SECRET_SUFFIX}"
+
+
+def instance_of_token_secret(secret_name: str) -> str:
+    """Return the name of the instance that a Secret of this name is for."""
+    return secret_name.removesuffix(_TOKEN_SECRET_SUFFIX)

@@ -1,5 +1,6 @@
 """What the operator remembers of a pod: a small part of it, for there may be thousands."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from training_sandbox_operator.model.names import (
     CONTAINER,
     KIND,
     POOL_KIND,
+    PUBLIC_KEY_VARIABLE,
     TEMPLATE_LABEL,
     JsonObject,
     Key,
@@ -68,6 +70,7 @@ class Pod:
         disruption: reason and message of the DisruptionTarget condition: who takes the pod away.
         startup: how long the server may boot before the kubelet ends it.
         is_restarted: a server that has ended is started again.
+        public_key: what the server checks tokens by; empty when it wants none.
     """
 
     key: Key
@@ -88,6 +91,7 @@ class Pod:
     container: Container
     startup: timedelta
     is_restarted: bool
+    public_key: str
     resource_version: int = field(compare=False)
 
     @property
@@ -121,10 +125,11 @@ class Pod:
         ready = _condition(status, "Ready")
         scheduled = _condition(status, "PodScheduled")
         disruption = _condition(status, "DisruptionTarget")
+        server = _server(spec.get("containers") or ())
         return cls(
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
-            owner=_controller(metadata.get("ownerReferences") or ()),
+            owner=controller_of(metadata.get("ownerReferences") or ()),
             created_at=parse_timestamp(metadata.get("creationTimestamp")),
             template=_labels(metadata).get(TEMPLATE_LABEL, ""),
             terminates_at=parse_timestamp(metadata.get("deletionTimestamp")),
@@ -145,7 +150,8 @@ class Pod:
             ),
             container=_container(_server(status.get("containerStatuses") or ())),
             is_restarted=spec.get("restartPolicy") != "Never",
-            startup=_startup(_server(spec.get("containers") or ())),
+            startup=_startup(server),
+            public_key=_public_key(server),
             resource_version=int(metadata["resourceVersion"]),
         )
 
@@ -163,7 +169,8 @@ def _condition(status: JsonObject, kind: str) -> JsonObject:
     return next((one for one in conditions if one["type"] == kind), _NOTHING)
 
 
-def _controller(references: Iterable[JsonObject]) -> Owner | None:
+def controller_of(references: Iterable[JsonObject]) -> Owner | None:
+    """Return the controller among an object's owners."""
     for reference in references:
         if reference.get("controller"):
             return Owner(reference["name"], reference["uid"], reference.get("kind", KIND))
@@ -194,6 +201,15 @@ def _termination(terminated: JsonObject | None) -> Termination | None:
         message=terminated.get("message", ""),
         finished_at=parse_timestamp(terminated.get("finishedAt")),
     )
+
+
+def _public_key(container: JsonObject) -> str:
+    variables: Iterable[JsonObject] = container.get("env") or ()
+    for variable in variables:
+        if variable["name"] == PUBLIC_KEY_VARIABLE:
+            # One text for the thousands of pods that have the same.
+            return sys.intern(str(variable.get("value", "")))
+    return ""
 
 
 def _startup(container: JsonObject) -> timedelta:

@@ -44,6 +44,11 @@ class Reason(StrEnum):
     SERVER_NOT_READY = "ServerNotReady"
     SERVER_READY = "ServerReady"
 
+    TOKEN_NOT_WRITTEN = "TokenNotWritten"
+    TOKEN_REJECTED = "TokenRejected"
+    TOKEN_SECRET_CONFLICT = "TokenSecretConflict"
+    SIGNING_KEY_LOST = "SigningKeyLost"
+
     TASK_NOT_OPENED = "TaskNotOpened"
     TASK_RUNNING = "TaskRunning"
     TASK_FINISHED = "TaskFinished"

@@ -11,6 +11,7 @@ from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.server import ServerAnswer
+from training_sandbox_operator.model.token_secret import TokenSecret
 
 _FIRST_RETRY = timedelta(seconds=10)
 _LONGEST_RETRY = timedelta(seconds=300)
@@ -47,6 +48,9 @@ class Situation:
         pool: the one that the instance names, None when there is none of that name (any more).
         promised: the warm pod that the instance is to claim.
         pool_was_empty: the pool has been looked at for a warm pod, and had none.
+        public_key: of the key that this operator signs tokens with; None when it signs none.
+        token_secret: the Secret of the name that the instance's token has, if an operator made it.
+        token_refusal: why that could not be written.
     """
 
     instance: TrainingInstance | None
@@ -58,6 +62,9 @@ class Situation:
     pool: TrainingPool | None = None
     promised: Pod | None = None
     pool_was_empty: bool = False
+    public_key: str | None = None
+    token_secret: TokenSecret | None = None
+    token_refusal: Refusal | None = None
 
     @property
     def pod(self) -> Pod | None:
@@ -108,6 +115,7 @@ class PoolSituation:
         refusal: why the API server would not have its last pod.
         failure: why its last pod failed before anybody claimed it.
         told_at: when its status was written last.
+        public_key: of the key that this operator signs tokens with; None when it signs none.
     """
 
     pool: TrainingPool | None
@@ -121,6 +129,7 @@ class PoolSituation:
     failure: Refusal | None = None
     demand: Demand | None = None
     told_at: datetime | None = None
+    public_key: str | None = None
 
 
 def _is_claimed(instance: TrainingInstance, pod: Pod) -> bool:

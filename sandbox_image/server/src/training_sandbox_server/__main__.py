@@ -6,6 +6,7 @@ import sys
 
 from training_sandbox_server import __version__, http_server, logs, settings, termination
 from training_sandbox_server.app import create_app
+from training_sandbox_server.bearer_tokens import Doorkeeper, read_public_key
 from training_sandbox_server.http_server import HTTPServer, ListenError
 from training_sandbox_server.incarnation import Incarnation
 from training_sandbox_server.settings import InvalidSettingsError, Settings
@@ -33,7 +34,8 @@ async def _serve(chosen: Settings, directory: StateDirectory) -> int:
     """Answer HTTP for as long as the incarnation lives; returns the exit status."""
     listener = http_server.listen(chosen.host, chosen.port)
     incarnation = Incarnation(chosen, directory)
-    http = HTTPServer(create_app(incarnation), on_signal=incarnation.ask_to_drain)
+    app = create_app(incarnation, _doorkeeper(chosen, incarnation.name))
+    http = HTTPServer(app, on_signal=incarnation.ask_to_drain)
     sys.stdout.write(f"training-sandbox-server listens on {http_server.url(listener)}\n")
     sys.stdout.flush()
     serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -41,6 +43,11 @@ async def _serve(chosen: Settings, directory: StateDirectory) -> int:
     http.stop()
     await serving
     return status
+
+
+def _doorkeeper(chosen: Settings, incarnation: str) -> Doorkeeper | None:
+    key = chosen.token_public_key
+    return Doorkeeper(read_public_key(key), incarnation) if key is not None else None
 
 
 def _parse_arguments() -> None:

@@ -4,6 +4,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import Response, StreamingResponse
 
 from training_sandbox_server import __version__
+from training_sandbox_server.bearer_tokens import Doorkeeper
 from training_sandbox_server.episode import Episode
 from training_sandbox_server.error_answers import ErrorAnswers
 from training_sandbox_server.gateway import Gateway
@@ -27,8 +28,8 @@ from training_sandbox_server.strict_json import respond
 from training_sandbox_server.verb_route import VerbRoute
 
 
-def create_app(incarnation: Incarnation) -> Gateway:
-    """The application that serves an incarnation."""
+def create_app(incarnation: Incarnation, doorkeeper: Doorkeeper | None) -> Gateway:
+    """The application that serves an incarnation, to those whom the doorkeeper lets pass."""
     errors = ErrorAnswers(incarnation.name, incarnation.metrics)
     app = FastAPI(
         title="Training Sandbox",
@@ -46,7 +47,7 @@ def create_app(incarnation: Incarnation) -> Gateway:
         for route in router.routes
         if isinstance(route, VerbRoute)
     }
-    return Gateway(app, verbs, incarnation.name, errors)
+    return Gateway(app, verbs, incarnation.name, errors, doorkeeper)
 
 
 def _playing(incarnation: Incarnation) -> APIRouter:

@@ -21,7 +21,7 @@ from training_sandbox_server.errors import (
 from training_sandbox_server.logs import about
 from training_sandbox_server.process_failures import opening_failure, playing_failure, told
 from training_sandbox_server.step_ledger import ExecutedStep, StepLedger, fingerprint
-from training_sandbox_server.strict_json import encode
+from training_sandbox_server.strict_json import encode, refuse_deep_nesting
 from training_sandbox_server.trajectory import Excerpt, Trajectory
 from training_sandbox_worker.observation import MAX_CONTENT_BYTES
 
@@ -295,8 +295,12 @@ class Episode:
                 at_once = range(min(_FORKED_AT_ONCE, count - len(copies)))
                 seeds = [secrets.randbits(_SEED_BITS) if reseed else None for _ in at_once]
                 copies += await processes.fork(seeds)
-        except FAILURES as error:
+            # Branches take over its records, which are gone when it is over.
+            self.refuse_if_over()
+        except (*FAILURES, SandboxError) as error:
             await asyncio.gather(*(copy.end() for copy in copies))
+            if isinstance(error, SandboxError):
+                raise
             raise await self._failure(error, "the fork") from error
         return copies
 
@@ -366,6 +370,7 @@ def _checked(observed: Observed) -> Observed:
         if not isinstance(message.get(name), str):
             raise ProcessGoneError(f"the process answered a message without a {name}")
     try:
+        refuse_deep_nesting(message)
         too_long = len(encode(message)) > _MOST_BYTES
     except (ValueError, RecursionError) as error:
         raise ProcessGoneError("the process answered a message that is no JSON") from error

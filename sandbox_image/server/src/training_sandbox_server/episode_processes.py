@@ -24,6 +24,10 @@ FAILURES = (TimeoutError, ForkError, ProcessGoneError, EnvironmentFailedError, w
 """
 
 
+_CARRY_WHAT_THE_CALLER_SENT = ("opened", "observation")
+"""Only these answers can be about the caller's mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """The answer to one action.
@@ -194,6 +198,8 @@ class EpisodeProcesses:
         try:
             answer = await process.request(frame, self._seconds)
         except wire.WireError as error:
+            if kind not in _CARRY_WHAT_THE_CALLER_SENT:
+                raise
             raise InvalidRequestError(str(error)) from error
         return _require(answer, kind)
 
@@ -201,7 +207,7 @@ class EpisodeProcesses:
 def _require(answer: wire.Frame, kind: str) -> wire.Frame:
     """The answer, if it is of the kind that was asked for."""
     match answer:
-        case {"kind": "invalid", "detail": str(detail)}:
+        case {"kind": "invalid", "detail": str(detail)} if kind in _CARRY_WHAT_THE_CALLER_SENT:
             raise InvalidRequestError(detail)
         case {"kind": "failed", "reason": str(reason)}:
             raise EnvironmentFailedError(reason)

@@ -174,6 +174,7 @@ class Episodes:
             raise EpisodeNotFoundError(f"there is no episode {episode_id}")
         if not self._openings[episode].done():
             await asyncio.wait({self._openings[episode]})
+            episode.refuse_if_over()
         return episode
 
     async def release(self, episode_id: str) -> bool:

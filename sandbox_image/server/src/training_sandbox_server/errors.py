@@ -54,6 +54,21 @@ class InvalidRequestError(SandboxError):
     type = "invalid_request"
 
 
+class UnauthorizedError(SandboxError):
+    """The call bears no token that is good here."""
+
+    status = 401
+    type = "unauthorized"
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="training-sandbox"'}
+
+
+class ForbiddenError(SandboxError):
+    """The token is good, and not for this call."""
+
+    status = 403
+    type = "forbidden"
+
+
 class PayloadTooLargeError(SandboxError):
     """The body is larger than any request may be."""
 

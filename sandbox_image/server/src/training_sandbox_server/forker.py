@@ -79,6 +79,11 @@ class Forker:
         try:
             with theirs:
                 await self._send({"kind": "fork", "process": number}, theirs.fileno())
+        except BaseException:
+            ours.close()
+            self._expect_no_more(number)
+            raise
+        try:
             pid = await forked
         except BaseException:
             ours.close()
@@ -91,10 +96,11 @@ class Forker:
     async def ping(self, seconds: float) -> bool:
         """Whether it answers in time."""
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pings.append(answered)
         try:
             async with asyncio.timeout(seconds):
                 await self._send({"kind": "ping"})
+                # Not before: what was not sent is not answered, and each answer is the next one's.
+                self._pings.append(answered)
                 await answered
         except (TimeoutError, ForkError):
             return False

@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: its path, its size, the incarnation's name."""
+"""What every request passes before it is answered: path, token, size, and incarnation's name."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from training_sandbox_server.bearer_tokens import Doorkeeper
 from training_sandbox_server.error_answers import ErrorAnswers
 from training_sandbox_server.errors import (
     PayloadTooLargeError,
@@ -30,22 +31,30 @@ log = logging.getLogger(__name__)
 class Gateway:
     """Calls the verbs, and wraps the application, which answers all else.
 
-    Double and trailing slashes in a path do not matter. A body is read whole before it is parsed,
-    and refused beyond `MAX_BODY_BYTES`, whether or not its length was announced. A request that
-    expects another incarnation goes no further.
+    Double and trailing slashes in a path do not matter. Who may not call is refused before the
+    body is read. A body is read whole before it is parsed, and refused beyond `MAX_BODY_BYTES`,
+    whether or not its length was announced. A request that expects another incarnation goes no
+    further.
 
     Args:
         app: The application.
         verbs: By their paths.
         incarnation: Put into a header of every answer.
         errors: Answer what is refused here.
+        doorkeeper: Knows who may call; None where everybody may.
     """
 
     def __init__(
-        self, app: ASGIApp, verbs: Mapping[str, Verb], incarnation: str, errors: ErrorAnswers
+        self,
+        app: ASGIApp,
+        verbs: Mapping[str, Verb],
+        incarnation: str,
+        errors: ErrorAnswers,
+        doorkeeper: Doorkeeper | None,
     ) -> None:
         self._app = app
         self._verbs = verbs
+        self._doorkeeper = doorkeeper
         self._incarnation = incarnation
         self._header = (INCARNATION_HEADER.encode(), incarnation.encode())
         self._errors = errors
@@ -61,9 +70,12 @@ class Gateway:
             await send(message)
 
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        scope["path"] = path = "/" + "/".join(part for part in scope["path"].split("/") if part)
+        if (answer := self._dismissal(path, headers)) is not None:
+            await answer(scope, receive, send_with_header)
+            return
         body = await _read_body(headers, receive)
-        scope["path"] = "/" + "/".join(part for part in scope["path"].split("/") if part)
-        verb = self._verbs.get(scope["path"]) if scope["method"] == "POST" else None
+        verb = self._verbs.get(path) if scope["method"] == "POST" else None
         if (answer := self._refusal(headers, body)) is not None:
             await answer(scope, receive, send_with_header)
         elif verb is None:
@@ -72,6 +84,15 @@ class Gateway:
             content_type = _text(headers, "content-type")
             response = await self._answer(verb(content_type, body or b""))
             await response(scope, receive, send_with_header)
+
+    def _dismissal(self, path: str, headers: Mapping[bytes, bytes]) -> Response | None:
+        if self._doorkeeper is None:
+            return None
+        try:
+            self._doorkeeper.check(path, _text(headers, "authorization"))
+        except SandboxError as error:
+            return self._errors.answer(error)
+        return None
 
     def _refusal(self, headers: Mapping[bytes, bytes], body: bytes | None) -> Response | None:
         if body is None:

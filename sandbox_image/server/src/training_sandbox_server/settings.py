@@ -1,12 +1,21 @@
 """The server's settings: environment variables with the prefix `SANDBOX_`."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 
-from pydantic import Field, Json, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    Json,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from training_sandbox_server import memory
+from training_sandbox_server.bearer_tokens import read_public_key
 from training_sandbox_server.protocol import EpisodeId
 
 _PREFIX = "SANDBOX_"
@@ -15,6 +24,17 @@ _SHARES = 4
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Mebibytes = Annotated[int, Field(ge=1, le=1_048_576)]
 Name = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _check_public_key(text: str) -> str:
+    try:
+        read_public_key(text)
+    except ValueError as error:
+        raise ValueError(f"not an Ed25519 public key in base64url: {error}") from error
+    return text
+
+
+PublicKey = Annotated[str, AfterValidator(_check_public_key)]
 
 
 class InvalidSettingsError(Exception):
@@ -37,6 +57,14 @@ class Settings(BaseSettings):
         description="interpreter of the environment's venv",
     )
     host: Name = Field(default="0.0.0.0", description="listen address")  # noqa: S104 (a pod's own address)
+    auth: Literal["token", "off"] = Field(
+        default="token", description="off: serve whoever reaches the address, without a token"
+    )
+    token_public_key: PublicKey | None = Field(
+        default=None,
+        description="base64url of the Ed25519 key that tokens are checked by; none: no tokens, on "
+        "a loopback address only",
+    )
     port: int = Field(default=8000, ge=0, le=65_535, description="listen port; 0: any free one")
     slots: int = Field(default=16, ge=1, le=256, description="episodes at once")
     task_id: Name | None = Field(
@@ -88,6 +116,19 @@ class Settings(BaseSettings):
         return self.jail == "on"
 
     @model_validator(mode="after")
+    def _strangers_are_let_in_only_on_purpose(self) -> Self:
+        if self.auth == "off":
+            if self.token_public_key is not None:
+                raise ValueError("SANDBOX_AUTH=off and SANDBOX_TOKEN_PUBLIC_KEY: use one of them")
+        elif self.token_public_key is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"SANDBOX_HOST={self.host} can be reached from elsewhere: set "
+                "SANDBOX_TOKEN_PUBLIC_KEY to have tokens checked, SANDBOX_AUTH=off to serve "
+                "whoever calls, or SANDBOX_HOST=127.0.0.1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _strictness_needs_the_jail(self) -> Self:
         if self.strict and not self.jailed:
             raise ValueError("SANDBOX_STRICT refuses SANDBOX_JAIL=off")
@@ -125,6 +166,13 @@ def describe() -> str:
         default = "none" if field.default is None else cast("object", field.default)
         lines.append(f"  {_PREFIX + name.upper():<30} {field.description} (default: {default})")
     return "\n".join(lines)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _lines(error: ValidationError) -> list[str]:

@@ -22,7 +22,7 @@ def parse(body: bytes) -> object:
     """
     try:
         value: object = _DECODER.decode(body.decode())
-        _refuse_deep_nesting(value)
+        refuse_deep_nesting(value)
     except json.JSONDecodeError:
         raise
     except UnicodeDecodeError as error:
@@ -59,7 +59,12 @@ def canonical(value: object) -> str:
     return _CANONICAL.encode(value)
 
 
-def _refuse_deep_nesting(value: object) -> None:
+def refuse_deep_nesting(value: object) -> None:
+    """Accept a value whose nesting leaves room for what it will be put into.
+
+    Raises:
+        ValueError: It is nested more than `MAX_NESTING` deep.
+    """
     level = [value]
     for _ in range(MAX_NESTING + 1):
         level = [inner for outer in level for inner in _members(outer)]

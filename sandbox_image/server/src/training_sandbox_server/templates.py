@@ -46,6 +46,7 @@ class Templates:
         self._budget_bytes = budget_bytes
         self._ready: OrderedDict[str, Template] = OrderedDict()
         self._making: dict[str, asyncio.Task[Template | None]] = {}
+        self._wanted: set[str] = set()
         self._one_at_a_time = asyncio.Semaphore(1)
         self._opened: Counter[str] = Counter()
 
@@ -89,6 +90,7 @@ class Templates:
             ForkError, TimeoutError, TemplateError: There is none.
         """
         if self.find_ready(task) is None:
+            self._wanted.add(canonical(task))
             await asyncio.shield(self._start(task))
 
     async def watch_memory(self) -> None:
@@ -110,6 +112,9 @@ class Templates:
         async with self._one_at_a_time:
             if self.find_ready(task) is not None:
                 return None
+            # Others were made while this one waited: they are not pushed out by one for later.
+            if key not in self._wanted and not self._may_grow():
+                return None
             template = await Template.make(self._zygote, task, self._seconds)
         self._ready[key] = template
         while self._memory_bytes > self._budget_bytes and len(self._ready) > 1:
@@ -118,6 +123,7 @@ class Templates:
 
     def _made(self, key: str, made: "asyncio.Task[Template | None]") -> None:
         self._making.pop(key, None)
+        self._wanted.discard(key)
         error = None if made.cancelled() else made.exception()
         match error:
             case None | InvalidRequestError():

@@ -129,7 +129,7 @@ class Zygote(Forker):
         """
         reader, writer = await asyncio.open_unix_connection(sock=self._control.dup())
         try:
-            frame = await frames.read(reader)
+            frame = await frames.read(reader, of_any_number=True)
             if frame["kind"] == "boot_failed":
                 usage = wire.field(frame, "unknown", bool)
                 raise BootError(wire.field(frame, "reason", str), usage=usage)

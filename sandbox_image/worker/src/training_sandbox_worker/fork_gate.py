@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -81,16 +81,14 @@ class Registrar:
 
 @dataclass(slots=True)
 class _Branching:
-    """Branches that were asked for.
+    """Branches of one process that were asked for.
 
     Attributes:
-        parent: The process that may fork.
-        permits: How often it still may.
+        permits: How often it still may fork.
         channel: The parent's new channel; None once it has it.
         waiting: Number and channel of each branch that has not come yet.
     """
 
-    parent: int
     permits: int
     channel: int | None
     waiting: deque[tuple[int, int]]
@@ -114,12 +112,28 @@ class _Branching:
 
 @dataclass(slots=True)
 class _Family:
-    """An episode and its branches: all that is behind one listener."""
+    """An episode and its branches: all that is behind one listener.
+
+    Attributes:
+        listener: Where all of them ask.
+        refusals: How often each process was refused.
+        branchings: By the process that may fork: each forks by itself, several at once.
+    """
 
     listener: int
-    refusals: int = 0
-    branching: _Branching | None = None
-    branches: dict[int, int] = field(default_factory=dict)
+    refusals: Counter[int] = field(default_factory=Counter[int])
+    branchings: dict[int, _Branching] = field(default_factory=dict)
+
+    def forget(self, pid: int) -> None:
+        self.refusals.pop(pid, None)
+        branching = self.branchings.pop(pid, None)
+        if branching is not None:
+            branching.close()
+
+    def close_branchings(self) -> None:
+        for branching in self.branchings.values():
+            branching.close()
+        self.branchings.clear()
 
 
 @dataclass(slots=True)
@@ -167,16 +181,14 @@ class ForkGate:
             return
         for pid in [pid for pid, known in self._family_of.items() if known is family]:
             del self._family_of[pid]
-        if family.branching is not None:
-            family.branching.close()
+        family.close_branchings()
         os.close(listener)
 
     def leave_to_parent(self) -> None:
         """In a forked process: hold nothing that is its parent's."""
         for family in self._families.values():
             os.close(family.listener)
-            if family.branching is not None:
-                family.branching.close()
+            family.close_branchings()
         for branch in self._branches.values():
             os.close(branch.handle)
         self._registrar.leave_to_parent()
@@ -193,8 +205,9 @@ class ForkGate:
                     signal.pidfd_send_signal(branch.handle, signal.SIGKILL)
                 return True
         return any(
-            family.branching is not None and family.branching.withdraw(number)
+            branching.withdraw(number)
             for family in self._families.values()
+            for branching in family.branchings.values()
         )
 
     def ended(self, pid: int, code: int | None) -> None:
@@ -208,7 +221,9 @@ class ForkGate:
         if branch is None:
             return
         os.close(branch.handle)
-        self._family_of.pop(pid, None)
+        family = self._family_of.pop(pid, None)
+        if family is not None:
+            family.forget(pid)
         self._report({"kind": "exited", "process": branch.number, "code": code})
 
     def permit(self, parent: int, numbers: Sequence[int], channels: Sequence[int]) -> bool:
@@ -228,10 +243,11 @@ class ForkGate:
             for channel in channels:
                 os.close(channel)
             return False
-        if family.branching is not None:
-            family.branching.close()
+        former = family.branchings.get(parent)
+        if former is not None:
+            former.close()
         waiting = deque(zip(numbers, channels[1:], strict=True))
-        family.branching = _Branching(parent, len(numbers), channels[0], waiting)
+        family.branchings[parent] = _Branching(len(numbers), channels[0], waiting)
         return True
 
     def _admit(self) -> None:
@@ -254,26 +270,25 @@ class ForkGate:
         threads = process.count_threads(notification.pid)
         if notification.is_thread:
             return threads < MAX_THREADS
-        branching = family.branching
-        if branching is None or branching.parent != notification.pid or threads != 1:
-            return False
-        if branching.permits == 0:
+        branching = family.branchings.get(notification.pid)
+        if branching is None or branching.permits == 0 or threads != 1:
             return False
         branching.permits -= 1
         return True
 
     def _hand_over_channel(self, family: _Family, notification: Notification) -> None:
-        branching, pid = family.branching, notification.pid
+        pid = notification.pid
+        own = family.branchings.get(pid)
         # Another thread of a branch would get the channel of the next branch.
-        if branching is None or process.count_threads(pid) != 1:
+        if process.count_threads(pid) != 1:
             self._refuse(family, notification)
-        elif pid == branching.parent and branching.channel is not None:
+        elif own is not None and own.channel is not None:
             # What it forked from now on would have its channel.
-            branching.permits = 0
-            channel, branching.channel = branching.channel, None
+            own.permits = 0
+            channel, own.channel = own.channel, None
             self._give(family, notification, channel)
-        elif self._is_awaited(branching, pid):
-            number, channel = branching.waiting.popleft()
+        elif waiting := self._branches_awaited_with(family, pid):
+            number, channel = waiting.popleft()
             with contextlib.suppress(ProcessLookupError):
                 self._branches[pid] = _Branch(number, os.pidfd_open(pid))
                 self._family_of[pid] = family
@@ -292,13 +307,16 @@ class ForkGate:
         finally:
             os.close(channel)
 
-    def _is_awaited(self, branching: _Branching, pid: int) -> bool:
-        is_new = pid not in self._branches and process.parent_of(pid) == branching.parent
-        return is_new and bool(branching.waiting)
+    def _branches_awaited_with(self, family: _Family, pid: int) -> deque[tuple[int, int]] | None:
+        """The branches that a process may be one of: none unless its parent was to fork it."""
+        parent = None if pid in self._branches else process.parent_of(pid)
+        branching = None if parent is None else family.branchings.get(parent)
+        return None if branching is None else branching.waiting
 
     def _refuse(self, family: _Family, notification: Notification) -> None:
+        pid = process.of_thread(notification.pid)
         deny(family.listener, notification.id, errno.EPERM)
-        family.refusals += 1
-        if family.refusals >= MAX_REFUSALS:
+        family.refusals[pid] += 1
+        if family.refusals[pid] >= MAX_REFUSALS:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(notification.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)

@@ -72,6 +72,15 @@ def count_threads(pid: int) -> int:
         return 0
 
 
+def of_thread(thread: int) -> int:
+    """The process of a thread; the thread's own id when it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{thread}/status").read_bytes().splitlines():
+            if line.startswith(b"Tgid:"):
+                return int(line.split()[1])
+    return thread
+
+
 def parent_of(pid: int) -> int | None:
     """The parent of a process; None when it has ended."""
     try:

@@ -1,0 +1,319 @@
+"""Tokens in the whole loop: what is written, what it opens, and what survives."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tests.operator import builders as build
+from tests.operator.conftest import Clock, Loop, SandboxServer
+from tests.operator.fake_cluster import FakeCluster, Object
+from training_sandbox_operator.control.signing_key import SigningKeyError
+from training_sandbox_operator.model.names import Key
+
+KEY = Key("system", "signing-key")
+POD = "demo-00000001"
+
+Start = Callable[..., Loop]
+
+
+@pytest.fixture
+def loop(start_operator: Start) -> Loop:
+    return start_operator(KEY)
+
+
+def become(status: dict[str, Any]) -> Callable[[Object], None]:
+    return lambda pod: pod.update(status=status, spec={**pod["spec"], "nodeName": "worker-1"})
+
+
+def token_secrets(cluster: FakeCluster) -> list[Object]:
+    return [one for one in cluster.of_kind("secrets") if one["metadata"]["namespace"] != "system"]
+
+
+def token_secret(cluster: FakeCluster) -> Object:
+    (secret,) = token_secrets(cluster)
+    return secret
+
+
+def status_of(cluster: FakeCluster, name: str = "demo") -> dict[str, Any]:
+    return cluster.objects["traininginstances", "research", name]["status"]
+
+
+def claims_of(token: str, pod: Object) -> dict[str, Any]:
+    """Check a token as the pod's server does."""
+    variables = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+    raw = base64.urlsafe_b64decode(variables["SANDBOX_TOKEN_PUBLIC_KEY"] + "=")
+    key = Ed25519PublicKey.from_public_bytes(raw)
+    audience = f"{pod['metadata']['uid']}-{restarts(pod)}"
+    return jwt.decode(token, key, algorithms=["EdDSA"], audience=audience)
+
+
+def restarts(pod: Object) -> int:
+    return pod["status"]["containerStatuses"][0]["restartCount"]
+
+
+async def serve(loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, **spec: Any) -> Object:
+    """Bring an instance to Ready; return its pod."""
+    cluster.instance(**spec)
+    await loop.settle()
+    pod = cluster.change("pods", POD, become(build.serving()))
+    sandbox.incarnation = f"{pod['metadata']['uid']}-0"
+    await loop.settle()
+    assert status_of(cluster)["phase"] == "Ready"
+    return pod
+
+
+async def test_a_ready_instance_owns_a_secret_with_the_token_of_its_server(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    pod = await serve(loop, cluster, sandbox)
+    secret = token_secret(cluster)
+    instance = cluster.only("traininginstances")
+    assert (secret["metadata"]["name"], secret["type"], secret["immutable"]) == (
+        status_of(cluster)["tokenSecret"],
+        "Opaque",
+        True,
+    )
+    (owner,) = secret["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("TrainingInstance", instance["metadata"]["uid"])
+    claims = claims_of(secret["stringData"]["token"], pod)
+    assert (claims["role"], claims["sub"]) == ("client", instance["metadata"]["uid"])
+
+
+async def test_a_token_costs_one_write(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    assert [write for write in cluster.writes if "events" not in write] == [
+        "POST system/secrets",
+        "POST research/pods",
+        "PATCH research/traininginstances/demo/status",
+        "POST research/secrets",
+        "PATCH research/traininginstances/demo/status",
+    ]
+
+
+async def test_what_has_converged_costs_no_write_in_the_next_life(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, start_operator: Start
+) -> None:
+    await serve(loop, cluster, sandbox)
+    cluster.writes.clear()
+    await loop.settle()
+    await start_operator(KEY).settle()
+    assert cluster.writes == []
+
+
+async def test_warm_pods_cost_no_secret_and_a_claim_costs_one(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    cluster.pool(replicas=2)
+    await loop.settle()
+    for pod in list(cluster.of_kind("pods")):
+        cluster.change("pods", pod["metadata"]["name"], become(build.serving()))
+    await loop.settle()
+    assert not token_secrets(cluster)
+    cluster.writes.clear()
+    cluster.instance("claim", poolRef={"name": "warm"})
+    await loop.settle()
+    claimed = status_of(cluster, "claim")["podName"]
+    assert [one for one in cluster.writes if "events" not in one and "tpool" not in one][:3] == [
+        f"PATCH research/pods/{claimed}",
+        "POST research/secrets",
+        "PATCH research/traininginstances/claim/status",
+    ]
+    secret = token_secret(cluster)
+    claims_of(secret["stringData"]["token"], cluster.objects["pods", "research", claimed])
+
+
+async def test_a_deleted_secret_comes_back_as_it_was(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    before = cluster.remove("secrets", "demo-token")["stringData"]
+    await loop.settle()
+    assert token_secret(cluster)["stringData"] == before
+    assert status_of(cluster)["phase"] == "Ready"
+
+
+async def test_a_server_that_restarts_gets_another_token(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    pod = await serve(loop, cluster, sandbox)
+    former = token_secret(cluster)["stringData"]["token"]
+    pod = cluster.change(
+        "pods",
+        POD,
+        become(
+            build.pod_status(
+                ready=True,
+                ready_changed_at=build.after(15),
+                started=True,
+                state=build.running(build.after(12)),
+                lastState=build.terminated(1),
+                restartCount=1,
+            )
+        ),
+    )
+    await loop.settle()
+    claims_of(token_secret(cluster)["stringData"]["token"], pod)
+    with pytest.raises(jwt.InvalidAudienceError):
+        claims_of(former, pod)
+    assert status_of(cluster)["incarnation"].endswith("-1")
+
+
+async def test_a_secret_whose_creation_was_not_answered_is_found(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
+) -> None:
+    cluster.instance()
+    await loop.settle()
+    cluster.change("pods", POD, become(build.serving()))
+    cluster.fail("POST", "/research/secrets", 504, after_doing_it=True)
+    await loop.settle()
+    clock.advance(1)
+    await loop.work()
+    assert status_of(cluster)["phase"] == "Ready"
+    assert len(token_secrets(cluster)) == 1
+
+
+async def test_a_secret_over_quota_is_told_and_made_when_there_is_room(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.instance()
+    await loop.settle()
+    cluster.change("pods", POD, become(build.serving()))
+    cluster.fail("POST", "/research/secrets", 403, message="exceeded quota: team")
+    await loop.settle()
+    condition = status_of(cluster)["conditions"][0]
+    assert (condition["reason"], condition["message"]) == ("TokenRejected", "exceeded quota: team")
+    clock.advance(10)
+    await loop.work()
+    assert status_of(cluster)["phase"] == "Ready"
+
+
+async def test_a_secret_of_somebody_else_is_left_alone_and_told(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    metadata = {"namespace": "research", "name": "demo-token"}
+    theirs = cluster._store("secrets", {"metadata": metadata, "data": {"theirs": "x"}})
+    uid = cluster.instance()["metadata"]["uid"]
+    await loop.settle()
+    cluster.change("pods", f"demo-{uid[:8]}", become(build.serving()))
+    await loop.settle()
+    assert token_secret(cluster) == theirs
+    assert status_of(cluster)["conditions"][0]["reason"] == "TokenSecretConflict"
+    cluster.remove("secrets", "demo-token")
+    clock.advance(10)
+    await loop.work()
+    assert status_of(cluster)["phase"] == "Ready"
+
+
+async def test_a_server_is_asked_with_a_token_that_is_short_lived_and_its_own(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
+) -> None:
+    pod = await serve(loop, cluster, sandbox)
+    clock.advance(300)
+    await loop.work()
+    (authorization,) = sandbox.authorizations
+    assert authorization is not None
+    claims = claims_of(authorization.removeprefix("Bearer "), pod)
+    assert claims["role"] == "operator"
+    assert "exp" in claims
+
+
+async def test_an_instance_whose_server_takes_no_token_is_kept_until_its_ttl_and_warned_of(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
+) -> None:
+    await serve(loop, cluster, sandbox, ttlSeconds=2000)
+    sandbox.data["idle_seconds"] = 9000.0
+    sandbox.takes_no_token = True
+    for _ in range(199):
+        clock.advance(10)
+        await loop.work()
+    assert cluster.of_kind("traininginstances")
+    (warning,) = [one for one in cluster.of_kind("events") if one["reason"] == "IdleUnknown"]
+    assert "does not take the operator's token" in warning["message"]
+    clock.advance(10)
+    await loop.work()
+    assert not cluster.of_kind("traininginstances")
+
+
+async def test_every_operator_has_the_same_key(
+    loop: Loop, cluster: FakeCluster, start_operator: Start
+) -> None:
+    await loop.settle()
+    other = start_operator(KEY)
+    await other.settle()
+    assert len(cluster.of_kind("secrets")) == 1
+    assert loop.controller._signing_key.public_key == other.controller._signing_key.public_key
+
+
+async def test_a_key_that_another_operator_makes_at_the_same_time_is_taken(
+    loop: Loop, cluster: FakeCluster, start_operator: Start
+) -> None:
+    await start_operator(KEY).settle()
+    cluster.fail("GET", "/secrets/signing-key", 404)
+    await loop.settle()
+    stored = cluster.only("secrets")["data"]["ed25519"]
+    key = loop.controller._signing_key._key
+    assert key is not None
+    assert base64.b64encode(key.private_bytes_raw()).decode() == stored
+
+
+async def test_a_key_that_is_deleted_while_the_operator_works_is_put_back(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    await loop.settle()
+    before = cluster.objects.pop(("secrets", *KEY))["data"]
+    await loop.controller._signing_key.keep()
+    assert cluster.only("secrets")["data"] == before
+    await loop.controller._signing_key.keep()
+
+
+@pytest.mark.parametrize("data", [None, {}, {"ed25519": "c2hvcnQ="}, {"ed25519": "not base64!"}])
+async def test_a_secret_that_has_no_key_is_told_without_what_it_has(
+    loop: Loop, cluster: FakeCluster, data: Any
+) -> None:
+    cluster._store("secrets", {"metadata": {**KEY._asdict()}, "data": data})
+    with pytest.raises(SigningKeyError, match="system/signing-key has no Ed25519 key") as raised:
+        await loop.settle()
+    assert "not base64" not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+async def test_after_the_key_was_lost_running_instances_stay_and_new_ones_get_the_new_key(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, start_operator: Start
+) -> None:
+    await serve(loop, cluster, sandbox)
+    former = token_secret(cluster)
+    cluster.objects.pop(("secrets", *KEY))
+    next_life = start_operator(KEY)
+    await next_life.settle()
+    assert token_secret(cluster) == former
+    assert status_of(cluster)["phase"] == "Ready"
+    cluster.instance("later")
+    await next_life.settle()
+    (pod,) = [
+        one
+        for one in cluster.of_kind("pods")
+        if one["metadata"]["labels"]["trainingsandbox.dev/instance"] == "later"
+    ]
+    pod = cluster.change("pods", pod["metadata"]["name"], become(build.serving()))
+    await next_life.settle()
+    later = cluster.objects["secrets", "research", "later-token"]
+    claims_of(later["stringData"]["token"], pod)
+
+
+async def test_warm_pods_of_a_lost_key_are_claimed_by_nobody(
+    loop: Loop, cluster: FakeCluster, start_operator: Start
+) -> None:
+    cluster.pool(replicas=1)
+    await loop.settle()
+    (pod,) = cluster.of_kind("pods")
+    cluster.change("pods", pod["metadata"]["name"], become(build.serving()))
+    cluster.objects.pop(("secrets", *KEY))
+    cluster.instance("claim", poolRef={"name": "warm"})
+    await start_operator(KEY).settle()
+    assert status_of(cluster, "claim")["conditions"][0]["reason"] == "WaitingForPool"
