@@ -15,7 +15,7 @@ from tests.faults.support.weather import Gone, Wall, error_object
 async def watches_miss_deletions(rig: Rig) -> None:
     """Things are deleted while nothing is watched, and the watches begin anew after that.
 
-    Nobody tells of them any more: the list does that the operator then makes.
+    Nobody tells of them any more: the operator's next list does, within a minute.
     """
     async with rig.trial("watches miss deletions") as trial:
         users = trial.workload
@@ -58,6 +58,8 @@ async def watches_end_with_410(rig: Rig) -> None:
 
 @case("watches end with 500")
 async def watches_end_with_500(rig: Rig) -> None:
+    """The operator ends, and is started again."""
+
     async def end(trial: Trial) -> int:
         return await trial.proxy.end_streams(error_object(500))
 

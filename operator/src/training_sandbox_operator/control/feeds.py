@@ -109,21 +109,23 @@ class Feed:
             return
         failures = 0
         while True:
-            pause, told = 0.0, False
+            asked_pause, told = 0.0, False
             try:
                 if self._is_outdated:
                     await self.synchronise()
                 async for change in watch(self._namespace, self._version):
                     told = True
                     self._take_in(change)
+                # Its time is over; one that told nothing may have been very short.
+                failures = 0
             except ExpiredError as error:
                 _log.info("%s are listed anew: %s", self._source.name, error)
                 self._is_outdated = True
             except ApiError as error:
                 _log.warning("%s cannot be watched: %s", self._source.name, error)
-                pause = error.retry_after or 0.0
+                asked_pause = error.retry_after or 0.0
             failures = 0 if told else failures + 1
-            await asyncio.sleep(max(pause, _pause(failures)))
+            await asyncio.sleep(max(asked_pause, _pause(failures)))
 
     def _take_in(self, change: Change) -> None:
         if change.kind != _BOOKMARK:
