@@ -50,7 +50,7 @@ demo: known-env deploy ## From nothing to rewards: cluster, images, operator, 8 
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
 .PHONY: test
-test: test-fast test-api test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
+test: test-fast test-environments test-api test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
 
 .PHONY: test-fast
 test-fast: $(VENVS) ## Run the tests that need no cluster
@@ -59,6 +59,12 @@ test-fast: $(VENVS) ## Run the tests that need no cluster
 	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 	$(PYTHON) -m pytest -c tests/sandbox_image/bfcl/pytest.ini tests/sandbox_image/bfcl
 	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
+
+.PHONY: test-environments
+test-environments: $(VENVS) ## Check in short that every environment keeps its promises
+	for environment in $(ENVIRONMENTS); do \
+	  $(MAKE) --no-print-directory env-check ENV=$$environment SAMPLE=1 WORLD_ROWS=4000 WEBSHOP_PRODUCTS=1000 || exit 1; \
+	done
 
 .PHONY: test-api
 test-api: venv ## Run the tests against a real API server without machines
