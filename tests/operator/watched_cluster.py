@@ -13,7 +13,13 @@ from tests.operator.fake_cluster import GROUP_PATH, FakeCluster, Object, _key, _
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/{kind}"
 _KINDS = {
-    "/api/v1": [("pods", "Pod"), ("events", "Event"), ("secrets", "Secret")],
+    # kopf waits until it knows how namespaces are called.
+    "/api/v1": [
+        ("namespaces", "Namespace"),
+        ("pods", "Pod"),
+        ("events", "Event"),
+        ("secrets", "Secret"),
+    ],
     GROUP_PATH: [("traininginstances", "TrainingInstance"), ("trainingpools", "TrainingPool")],
 }
 
