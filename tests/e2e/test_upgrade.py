@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from tests.e2e.support.cluster import Namespace, kubectl, wait_until
-from tests.e2e.support.play import action
 from tests.e2e.support.release import CHART, upgrade
 from training_sandbox import TrainingSandbox
 
@@ -21,6 +20,11 @@ pytestmark = pytest.mark.alone
 
 TASK = "multi_turn_base_0"
 FIELD = "ofTheNextRelease"
+CALL = {
+    "role": "assistant",
+    "content": '<tool_call>{"name": "pwd", "arguments": {}}</tool_call>',
+}
+"""It ends no turn, however often it is made."""
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def play_until(done: threading.Event, box: TrainingSandbox) -> int:
     while not done.is_set():
         episode = box.create_instance(task_id=TASK)["info"]["instance_id"]
         for _ in range(3):
-            box.step(episode, action("A message of no calls."))
+            box.step(episode, CALL)
         box.release_instance(episode)
         played += 1
     return played
@@ -66,9 +70,9 @@ def one_long_episode(done: threading.Event, box: TrainingSandbox) -> int:
     episode = box.create_instance(task_id=TASK)["info"]["instance_id"]
     steps = 0
     while not done.wait(0.5):
-        box.step(episode, action("A message of no calls."))
+        assert not box.step(episode, CALL)["is_terminated"]
         steps += 1
-    box.step(episode, action("A message of no calls."))
+    assert "/workspace" in str(box.step(episode, CALL)["state"])
     box.release_instance(episode)
     return steps
 
