@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import resource
 import sys
 
 from training_sandbox_server import __version__, http_server, logs, settings, termination
@@ -21,6 +22,7 @@ def main() -> None:
     try:
         chosen = settings.load()
         process.adopt_orphans()
+        _open_as_many_files_as_allowed()
         with StateDirectory(chosen.state_dir) as directory:
             status = asyncio.run(_serve(chosen, directory))
     except (InvalidSettingsError, ListenError, StateDirectoryError) as error:
@@ -41,6 +43,12 @@ async def _serve(chosen: Settings, directory: StateDirectory) -> int:
     http.stop()
     await serving
     return status
+
+
+def _open_as_many_files_as_allowed() -> None:
+    """An episode, an evaluation and a connection take a descriptor each: 256 slots a thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _parse_arguments() -> None:
