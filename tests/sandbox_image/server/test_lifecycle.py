@@ -1,6 +1,7 @@
 """Boot, readiness, incarnations, drain and end of a server."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -289,3 +290,15 @@ def test_a_server_that_is_not_strict_does_without_and_says_so(start, old_kernel)
     server = start(**old_kernel)
     assert server.status()["confinement"]["missing"] == ["there is no Landlock"]
     assert server.observe(server.create(), "add 1") == "1"
+
+
+def test_a_server_opens_more_files_than_a_process_may_at_first(start):
+    few, most = 64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+    try:
+        server = start(SANDBOX_SLOTS="64")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    episodes = server.data("create_group", task_id="count-to-10", n=few)["episodes"]
+    assert len(episodes) == few

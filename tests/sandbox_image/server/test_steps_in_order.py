@@ -113,6 +113,16 @@ def test_a_create_of_the_same_id_with_other_arguments_is_refused(server, episode
     assert (response.status_code, response.json()["error"]["type"]) == (409, "episode_exists")
 
 
+def test_params_of_another_type_are_other_arguments(server):
+    server.create(instance_id="typed", params={"note": 1})
+    assert server.create(instance_id="typed", params={"note": 1}) == "typed"
+    response = server.post(
+        "create", task_id="count-to-10", instance_id="typed", params={"note": True}
+    )
+    server.post("release", instance_id="typed")
+    assert (response.status_code, response.json()["error"]["type"]) == (409, "episode_exists")
+
+
 def test_a_step_goes_on_when_its_client_disconnects_and_its_answer_is_kept(
     server, episode, wait_until
 ):

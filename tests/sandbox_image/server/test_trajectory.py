@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
@@ -92,6 +94,28 @@ async def test_where_nothing_can_be_written_the_trajectory_is_cut(tmp_path):
     await until_written(trajectory)
     trajectory.record("step", index=1)
     assert await lines(trajectory.excerpt()) == [{"type": "cut"}]
+
+
+class Exhausted(ThreadPoolExecutor):
+    """Where no thread can be started any more."""
+
+    def submit(self, *_: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+
+async def test_where_no_thread_can_be_started_the_trajectory_is_cut(trajectory):
+    asyncio.get_running_loop().set_default_executor(Exhausted())
+    trajectory.record("step", observation=LONG)
+    await until_written(trajectory)
+    assert await lines(trajectory.excerpt()) == [{"type": "cut"}]
+
+
+async def test_where_no_thread_can_be_started_a_file_is_removed_all_the_same(trajectory, tmp_path):
+    trajectory.record("step", observation=LONG)
+    await until_written(trajectory)
+    asyncio.get_running_loop().set_default_executor(Exhausted())
+    await trajectory.discard()
+    assert not list(tmp_path.iterdir())
 
 
 async def test_a_branch_has_its_parents_records_and_then_its_own(trajectory, branch):

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import resource
 import sys
 
 from training_sandbox_server import __version__, http_server, logs, settings, termination
@@ -22,6 +23,7 @@ def main() -> None:
     try:
         chosen = settings.load()
         process.adopt_orphans()
+        _open_as_many_files_as_allowed()
         with StateDirectory(chosen.state_dir) as directory:
             status = asyncio.run(_serve(chosen, directory))
     except (InvalidSettingsError, ListenError, StateDirectoryError) as error:
@@ -48,6 +50,12 @@ async def _serve(chosen: Settings, directory: StateDirectory) -> int:
 def _doorkeeper(chosen: Settings, incarnation: str) -> Doorkeeper | None:
     key = chosen.token_public_key
     return Doorkeeper(read_public_key(key), incarnation) if key is not None else None
+
+
+def _open_as_many_files_as_allowed() -> None:
+    """An episode, an evaluation and a connection take a descriptor each: 256 slots a thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _parse_arguments() -> None:

@@ -7,6 +7,7 @@ from training_sandbox_server.episode import Episode
 from training_sandbox_server.episode_state import EpisodeState
 from training_sandbox_server.errors import AlreadyBoundError
 from training_sandbox_server.protocol import TaskStatus
+from training_sandbox_server.strict_json import canonical
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Binding:
         if self.task is None:
             self.task = task
         is_same = (self.task.task_id, self.task.episode_id) == (task.task_id, task.episode_id)
-        if not is_same or self.task.params != task.params:
+        if not is_same or canonical(self.task.params) != canonical(task.params):
             raise AlreadyBoundError(
                 f"this server plays {self.task.task_id} in the episode {self.task.episode_id}"
             )

@@ -1,6 +1,7 @@
 """What happened in an episode, in order: JSON Lines, kept on disk."""
 
 import asyncio
+import contextlib
 import logging
 import weakref
 from collections.abc import AsyncGenerator, Sequence
@@ -135,7 +136,9 @@ class Trajectory:
         self._inherited, self._file = (), None
         if any(files):
             # The last reference removes a file, which can take a while.
-            await asyncio.to_thread(files.clear)
+            with contextlib.suppress(RuntimeError):
+                await asyncio.to_thread(files.clear)
+            files.clear()
 
     async def _write(self) -> None:
         file = self._file = self._file or _File(self._path)
@@ -145,7 +148,8 @@ class Trajectory:
                 await asyncio.to_thread(file.append, self._being_written)
                 self._written += len(self._being_written)
                 self._being_written = b""
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
+            # RuntimeError: the pod has as many threads as it may, most of them agent code's.
             log.warning("trajectory cut", extra=about(file=self._path.name, why=str(error)))
             self._being_written = b""
             self._latest.clear()
