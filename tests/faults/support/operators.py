@@ -18,7 +18,11 @@ import yaml
 from tests.support.api_proxy import ApiProxy
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-_CATALOGUE = "environments: {faults: {image: faults, startupSeconds: 600}}\n"
+# Users roll a pool by giving it another image.
+_CATALOGUE = """
+environments: {faults: {image: faults, startupSeconds: 600}}
+allowed: {images: ["*"]}
+"""
 _RESTART_PAUSE_SECONDS = 0.3
 
 
