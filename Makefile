@@ -68,7 +68,7 @@ test-environments: $(VENVS) ## Check in short that every environment keeps its p
 
 .PHONY: test-api
 test-api: venv ## Run the tests against a real API server without machines
-	tests/cluster/tools helm
+	tests/cluster/tools common rig helm
 	tests/cluster/control-plane >/dev/null
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" tests/api_server
 
@@ -80,10 +80,12 @@ test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and wi
 TEST_FAULTS := $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" --timeout=3000 tests/faults
 .PHONY: test-faults
 test-faults: venv ## Kill the operator 200 times, stop the API server …, and see that no harm is done
+	tests/cluster/tools common rig
 	FAULT_LONG=1 $(TEST_FAULTS)
 
 .PHONY: test-faults-short
 test-faults-short: venv ## The short form of test-faults
+	tests/cluster/tools common rig
 	$(TEST_FAULTS)
 
 .PHONY: test-long

@@ -7,6 +7,7 @@
 packages_of() {
   case $1 in
     common) printf '%s\n' "jq jq" "util-linux flock" ;;
+    rig) printf '%s\n' "openssl openssl" "gcc cc" "libc6-dev /usr/include/stdio.h" ;;
     images) printf '%s\n' "debootstrap /usr/sbin/debootstrap" ;;
     podman) cat <<END
 podman /usr/bin/podman
