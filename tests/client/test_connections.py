@@ -49,8 +49,10 @@ async def test_a_connection_that_was_closed_meanwhile_is_not_used(
     with caplog.at_level("INFO", "training_sandbox"):
         async with fragile_box.episode("task_1") as episode:
             for number in range(3):
-                await episode.step(str(number))
+                await asyncio.to_thread(proxy.wait_until_closed)
+                # The loop has yet to hear of it.
                 await asyncio.sleep(0.1)
+                await episode.step(str(number))
     assert "trying again" not in caplog.text
 
 

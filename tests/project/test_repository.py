@@ -66,7 +66,7 @@ def test_make_refuses_an_environment_that_is_none_before_anything_else(
     target: str, known: str
 ) -> None:
     made = subprocess.run(
-        ["make", target, "ENV=nonesuch"],
+        ["make", "--no-print-directory", target, "ENV=nonesuch"],
         capture_output=True,
         text=True,
         check=False,

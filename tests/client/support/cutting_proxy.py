@@ -31,10 +31,17 @@ class CuttingProxy:
         self._target = (parts.hostname, parts.port)
         self._script: list[Cut] = []
         self._mute: list[socket.socket] = []
+        self._served: list[threading.Thread] = []
 
     def cut_next(self, *cuts: Cut) -> None:
         """Cut the next requests like this, in order."""
         self._script.extend(cuts)
+
+    def wait_until_closed(self) -> None:
+        """Return when every connection so far that got its answer is closed."""
+        for thread in self._served:
+            if thread.is_alive():
+                thread.join()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[str]:
@@ -47,7 +54,9 @@ class CuttingProxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(client,), daemon=True)
+                self._served.append(thread)
+                thread.start()
 
     def _serve(self, client: socket.socket) -> None:
         """Forward one request and its answer; one connection carries one request."""
