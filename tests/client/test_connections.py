@@ -46,13 +46,17 @@ async def test_a_connection_is_not_used_again_after_a_call_that_was_not_answered
 async def test_a_connection_that_was_closed_meanwhile_is_not_used(
     fragile_box: AsyncTrainingSandbox, proxy: CuttingProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
+    async def until_closed() -> None:
+        await asyncio.to_thread(proxy.wait_until_closed)
+        # The loop has yet to hear of it.
+        await asyncio.sleep(0.1)
+
     with caplog.at_level("INFO", "training_sandbox"):
         async with fragile_box.episode("task_1") as episode:
             for number in range(3):
-                await asyncio.to_thread(proxy.wait_until_closed)
-                # The loop has yet to hear of it.
-                await asyncio.sleep(0.1)
+                await until_closed()
                 await episode.step(str(number))
+            await until_closed()
     assert "trying again" not in caplog.text
 
 
