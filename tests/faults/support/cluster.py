@@ -16,8 +16,7 @@ from tests.faults.support.history import Object
 
 GROUP = "apis/trainingsandbox.dev/v1alpha1"
 MERGE = "application/merge-patch+json"
-# Scheduler and garbage collector, whose API server was away, pause for up to a minute at a time.
-_PATIENCE_SECONDS = 300
+_PATIENCE_SECONDS = 90
 _ANSWER = aiohttp.ClientTimeout(total=20)
 _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
