@@ -1,15 +1,13 @@
 """The reconciliation of pools: promises at once, everything else ten times a second at most."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from training_sandbox_operator.cluster.errors import ApiError, ConflictError, NotFoundError
 from training_sandbox_operator.control.apply import Applier
+from training_sandbox_operator.control.attempts import Attempts
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.deadlines import Deadlines
-from training_sandbox_operator.control.rests import Rests
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.decisions.actions import (
     Action,
@@ -19,11 +17,9 @@ from training_sandbox_operator.decisions.actions import (
 )
 from training_sandbox_operator.decisions.pool_plan import plan_pool
 from training_sandbox_operator.logs import about
-from training_sandbox_operator.metrics import Metrics, Outcome
+from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.catalogue import Catalogue
 from training_sandbox_operator.model.names import POOL_KIND, Key
-
-_log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.1
 _WARM_UPS_AT_ONCE = 8
@@ -55,12 +51,11 @@ class PoolReconciler:
     ) -> None:
         self._cache = cache
         self._queue = queue
-        self._deadlines = deadlines
         self._applier = applier
         self._catalogue = catalogue
         self._clock = clock
         self._metrics = metrics
-        self._rests: Rests[Key] = Rests()
+        self._attempts = Attempts(queue=queue, deadlines=deadlines, clock=clock, what="pool ")
 
     async def work(self) -> None:
         """Reconcile one pool after the other, for ever. Any number of these may run."""
@@ -76,39 +71,7 @@ class PoolReconciler:
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
         with about(POOL_KIND, key), self._metrics.reconciliation("pool") as outcome:
-            await self._try(key, outcome)
-
-    async def _try(self, key: Key, outcome: Outcome) -> None:
-        rests_until = self._rests.end_of(key, self._clock())
-        if rests_until is not None:
-            self._deadlines.set(key, rests_until)
-            return
-        try:
-            deadline = await self._reconcile(key)
-        except ApiError as error:
-            outcome.failure = error.reason
-            pause = self._queue.fail(key)
-            if error.retry_after is not None:
-                pause = max(pause, timedelta(seconds=error.retry_after))
-                self._rests.begin(key, self._clock() + pause)
-            is_news = isinstance(error, ConflictError | NotFoundError)
-            _log.log(
-                logging.DEBUG if is_news else logging.WARNING,
-                "pool %s: tried again in %.1f s: %s",
-                key,
-                pause.total_seconds(),
-                error,
-            )
-            self._deadlines.set(key, self._clock() + pause)
-        except Exception:  # noqa: BLE001
-            # A fault of this program must not stop the other pools.
-            outcome.failure = "Fault"
-            pause = self._queue.fail(key)
-            _log.exception("pool %s: tried again in %.1f s", key, pause.total_seconds())
-            self._deadlines.set(key, self._clock() + pause)
-        else:
-            self._queue.succeed(key)
-            self._deadlines.set(key, deadline)
+            await self._attempts.make(key, self._reconcile, outcome)
 
     async def _reconcile(self, key: Key) -> datetime | None:
         situation = self._cache.pool_situation(key, self._catalogue())

@@ -141,14 +141,7 @@ def _plan_pod(
     create = CreatePod(
         instance, build_pod(instance, environment, situation.pool, situation.public_key)
     )
-    refusal = situation.refusal
-    if refusal is None:
-        # The status is written once the pod is there: one write less for every instance.
-        return Plan((create,))
-    status = _write_status(situation, instance, verdict, now)
-    if now < refusal.retry_at:
-        return Plan(status, refusal.retry_at)
-    return Plan((*status, create))
+    return _plan_unless_refused(create, situation, instance, verdict, now)
 
 
 def _plan_claim(
@@ -163,13 +156,25 @@ def _plan_claim(
     if verdict.phase is Phase.FAILED or verdict.reason in _UNPLAYABLE:
         return Plan(_write_status(situation, instance, verdict, now))
     claim = ClaimPod(instance, promised)
+    return _plan_unless_refused(claim, situation, instance, verdict, now)
+
+
+def _plan_unless_refused(
+    action: CreatePod | ClaimPod,
+    situation: Situation,
+    instance: TrainingInstance,
+    verdict: Verdict,
+    now: datetime,
+) -> Plan:
+    """Have the instance get its pod, which is tried again later when it was refused."""
     refusal = situation.refusal
     if refusal is None:
-        return Plan((claim,))
+        # The status is written once the pod is there: one write less for every instance.
+        return Plan((action,))
     status = _write_status(situation, instance, verdict, now)
     if now < refusal.retry_at:
         return Plan(status, refusal.retry_at)
-    return Plan((*status, claim))
+    return Plan((*status, action))
 
 
 def _plan_binding(
