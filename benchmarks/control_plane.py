@@ -45,7 +45,7 @@ class ControlPlane:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"https://127.0.0.1:{port}"
-        self.etcd_url = f"http://127.0.0.1:{_free_port()}"
+        self.etcd_url = f"http://127.0.0.1:{free_port()}"
         self.token = secrets.token_hex(16)
         self._port = port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -161,7 +161,7 @@ class ControlPlane:
             f"--data-dir={self.folder / 'data'}",
             f"--listen-client-urls={self.etcd_url}",
             f"--advertise-client-urls={self.etcd_url}",
-            f"--listen-peer-urls=http://127.0.0.1:{_free_port()}",
+            f"--listen-peer-urls=http://127.0.0.1:{free_port()}",
             # The disk is not what is measured.
             "--unsafe-no-fsync",
             "--log-level=error",
@@ -222,7 +222,7 @@ async def control_plane(
         raise BenchmarkError("there are no programs of a control plane, as told above")
     programs = printed.decode().split()
     folder = Path(tempfile.mkdtemp(prefix="training-sandbox-control-plane-"))
-    plane = ControlPlane(folder, _free_port())
+    plane = ControlPlane(folder, free_port())
     try:
         async with aiohttp.ClientSession() as http:
             await plane.start(http, Path(programs[0]), Path(programs[1]) if machines else None)
@@ -329,7 +329,8 @@ def _node(number: int) -> dict[str, Any]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

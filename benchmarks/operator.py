@@ -7,13 +7,12 @@ is a tenth as large.
 
 import argparse
 import asyncio
-import socket
 from pathlib import Path
 
 import aiohttp
 
 from benchmarks import operator_measures as measures
-from benchmarks.control_plane import Api, control_plane
+from benchmarks.control_plane import Api, control_plane, free_port
 from benchmarks.figures import Figures, at_least, at_most, print_table, write
 from benchmarks.hand_over import measure_hand_over
 
@@ -53,7 +52,7 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
         await api.call("POST", "api/v1/namespaces", namespace)
         catalogue = plane.folder / "catalogue.yaml"
         catalogue.write_text(_CATALOGUE)
-        operator = measures.Operator(plane, catalogue, _free_port())
+        operator = measures.Operator(plane, catalogue, free_port())
         operator.start()
         await operator.until_healthy(http)
         if "claims" in parts:
@@ -61,7 +60,7 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
                 plane, api, figures, pool=int(1050 * scale), rate=75 * scale
             )
         if "rate" in parts:
-            rates = [rate * scale for rate in (75, 100, 125, 150, 175, 200, 250)]
+            rates = [rate * scale for rate in (25, 50, 75, 100, 125, 150, 175, 200, 250)]
             await measures.measure_claim_rate(api, figures, rates=rates)
         if {"claims", "rate"} & set(parts):
             await measures.delete_instances(api)
@@ -77,14 +76,8 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
         if "hand-over" in parts:
             operator.stop()
             await measure_hand_over(
-                api, plane, http, figures, catalogue=catalogue, ports=(_free_port(), _free_port())
+                api, plane, http, figures, catalogue=catalogue, ports=(free_port(), free_port())
             )
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def main() -> None:

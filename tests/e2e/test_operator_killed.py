@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Literal
 
 import pytest
 
+from benchmarks.control_plane import free_port
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl
 from tests.support.api_proxy import ApiProxy, Call, Trap
 
@@ -66,12 +66,6 @@ def api_server() -> Iterator[str]:
 def proxy(api_server: str) -> Iterator[ApiProxy]:
     with ApiProxy(api_server).running() as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Operator:

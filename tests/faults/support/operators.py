@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.control_plane import free_port
 from tests.support.api_proxy import ApiProxy
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -126,7 +126,7 @@ class Operator:
         self, launcher: Zygote | Command, proxy: ApiProxy, folder: Path, name: str, *options: str
     ) -> None:
         self._launcher = launcher
-        self._arguments = [*options, "--health-port", str(_free_port())]
+        self._arguments = [*options, "--health-port", str(free_port())]
         self._log = folder / f"{name}.log"
         self._environment = {"KUBECONFIG": str(folder / f"{name}.kubeconfig")}
         self._pid: int | None = None
@@ -204,9 +204,3 @@ def write_settings(folder: Path, name: str, proxy: ApiProxy, token: str) -> Path
     catalogue = folder / "catalogue.yaml"
     catalogue.write_text(_CATALOGUE)
     return catalogue
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
