@@ -10,6 +10,7 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+from rich.console import Console
 
 from benchmarks import operator_measures as measures
 from benchmarks.control_plane import Api, control_plane, free_port
@@ -32,7 +33,7 @@ GOALS = {
     "handover_sigkill_s": at_most(15),
     "handover_sigterm_s": at_most(2),
 }
-PARTS = ("claims", "rate", "ready", "many", "ttl", "hand-over")
+PARTS = ("claims", "rate", "ready", "hand-over", "many", "ttl")
 _CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
 
 
@@ -56,28 +57,42 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
         operator.start()
         await operator.until_healthy(http)
         if "claims" in parts:
+            _tell(f"claims, {75 * scale:g} a second")
             await measures.measure_claims(
                 plane, api, figures, pool=int(1050 * scale), rate=75 * scale
             )
         if "rate" in parts:
+            _tell("claims, at higher and higher rates")
             rates = [rate * scale for rate in (25, 50, 75, 100, 125, 150, 175, 200, 250)]
             await measures.measure_claim_rate(api, figures, rates=rates)
         if {"claims", "rate"} & set(parts):
             await measures.delete_instances(api)
             await api.call("DELETE", f"{measures.POOLS}/warm")
         if "ready" in parts:
+            _tell(f"cold starts, {100 * scale:g} a second")
             await measures.measure_ready_lag(api, figures, rate=100 * scale, seconds=10)
-        if {"many", "ttl"} & set(parts):
-            await measures.prepare_many(api, int(10_000 * scale))
-        if "many" in parts:
-            await measures.measure_many(api, http, operator, figures, count=int(10_000 * scale))
-        if "ttl" in parts:
-            await measures.measure_ttl(api, figures, due=int(2_000 * scale), within=60)
+            await measures.delete_instances(api)
         if "hand-over" in parts:
+            _tell("the leader of two operators is killed, and ended")
             operator.stop()
             await measure_hand_over(
                 api, plane, http, figures, catalogue=catalogue, ports=(free_port(), free_port())
             )
+            operator.start()
+            await operator.until_healthy(http)
+        if {"many", "ttl"} & set(parts):
+            _tell(f"{10_000 * scale:,.0f} instances are made ready, some twenty a second")
+            await measures.prepare_many(api, int(10_000 * scale))
+        if "many" in parts:
+            _tell("a start of the operator, and two minutes in which nothing happens")
+            await measures.measure_many(api, http, operator, figures, count=int(10_000 * scale))
+        if "ttl" in parts:
+            _tell(f"{2_000 * scale:,.0f} instances end within a minute")
+            await measures.measure_ttl(api, figures, due=int(2_000 * scale), within=60)
+
+
+def _tell(what: str) -> None:
+    Console(stderr=True).log(what)
 
 
 def main() -> None:

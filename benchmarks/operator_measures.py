@@ -20,7 +20,9 @@ _ROOT = f"apis/trainingsandbox.dev/v1alpha1/namespaces/{NAMESPACE}"
 INSTANCES = f"{_ROOT}/traininginstances"
 POOLS = f"{_ROOT}/trainingpools"
 PODS = f"api/v1/namespaces/{NAMESPACE}/pods"
+SECRETS = f"api/v1/namespaces/{NAMESPACE}/secrets"
 _PATIENCE_SECONDS = 300
+_SETTLING_SECONDS = 3
 _PATCHED_A_SECOND = 40
 # The pods' addresses are nobody's: the servers cannot be asked whether they are idle.
 _LASTING = {"ttlSeconds": 86400, "idleTimeoutSeconds": 86400}
@@ -168,16 +170,15 @@ async def claim_latencies(api: Api, rate: float, seconds: float, prefix: str) ->
 
 
 async def delete_instances(api: Api) -> None:
-    """Delete all instances, and wait until their pods are gone with them."""
+    """Delete all instances, and wait until their pods and Secrets are gone with them."""
     await api.call("DELETE", INSTANCES, {"propagationPolicy": "Background"})
 
     async def none_are_left() -> bool:
         selector = "labelSelector=trainingsandbox.dev/instance&limit=1"
-        pods = (await api.call("GET", f"{PODS}?{selector}"))["items"]
-        instances = (await api.call("GET", f"{INSTANCES}?limit=1"))["items"]
-        return not pods and not instances
+        paths = (f"{PODS}?{selector}", f"{SECRETS}?{selector}", f"{INSTANCES}?limit=1")
+        return not any([(await api.call("GET", path))["items"] for path in paths])
 
-    await until("all instances and their pods are gone", none_are_left)
+    await until("all instances, their pods and their Secrets are gone", none_are_left)
 
 
 async def measure_claims(
@@ -187,6 +188,7 @@ async def measure_claims(
     # What a first request costs (connections, caches) is paid once in the operator's life.
     await claim_latencies(api, 10, 1, "warm-up")
     await fill_pool(api, pool)
+    await asyncio.sleep(_SETTLING_SECONDS)
     before = plane.cpu_seconds()
     samples = await claim_latencies(api, rate, 10, "claim")
     figures.details["cpu_ms_a_claim"] = {
@@ -208,6 +210,7 @@ async def measure_claim_rate(api: Api, figures: Figures, *, rates: Sequence[floa
     for rate in rates:
         await delete_instances(api)
         await fill_pool(api, int(12 * rate))
+        await asyncio.sleep(_SETTLING_SECONDS)
         samples = await claim_latencies(api, rate, 10, f"rate-{rate:.0f}")
         trials[f"{rate:.0f}"] = round(percentile(samples, 0.99), 1)
         if percentile(samples, 0.99) > 500:
@@ -269,11 +272,10 @@ async def measure_many(
     await api.call("POST", INSTANCES, instance("the-next"))
     await until("an instance that came after the start is looked at", lambda: _is_told(api))
     figures.set(f"cold_start_s_{suffix}", time.perf_counter() - begin)
+    await _delete_the_next(api)
     await asyncio.sleep(20)
-    figures.set(
-        f"startup_writes_{suffix}",
-        sum(before.get(name) != version for name, version in (await _versions(api)).items()),
-    )
+    after = await _versions(api)
+    figures.set(f"startup_writes_{suffix}", len(dict(before.items() ^ after.items())))
     cpu_before = operator.process.cpu_times()
     idle_seconds = 75  # every watch begins anew once a minute
     await asyncio.sleep(idle_seconds)
@@ -319,6 +321,16 @@ async def _have_ended_after(api: Api, patches: Sequence[tuple[str, int]]) -> Non
 
 async def _is_told(api: Api) -> bool:
     return "status" in await api.call("GET", f"{INSTANCES}/the-next")
+
+
+async def _delete_the_next(api: Api) -> None:
+    await api.call("DELETE", f"{INSTANCES}/the-next", {"propagationPolicy": "Background"})
+    selector = "labelSelector=trainingsandbox.dev/instance%3Dthe-next"
+
+    async def nothing_is_left() -> bool:
+        return not (await api.call("GET", f"{PODS}?{selector}"))["items"]
+
+    await until("the pod of the instance that came after the start is gone", nothing_is_left)
 
 
 async def _count(api: Api, path: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,13 @@ print(digest.hexdigest())
 
 
 def digest_here(package: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return digest.hexdigest()
+    return subprocess.run(
+        [sys.executable, "-c", _DIGEST, package.name],
+        env={**os.environ, "PYTHONPATH": str(package.parent)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ def test_an_instance_runs_the_code_of_this_checkout(
         *("exec", "--namespace", shared.name, pod, "--"),
         *(python, "-c", _DIGEST, Path(package).name),
     )
-    assert there.strip() == digest_here(REPOSITORY / package)
+    assert there == digest_here(REPOSITORY / package)
 
 
 def test_the_operator_runs_the_code_of_this_checkout() -> None:
@@ -56,4 +61,4 @@ def test_the_operator_runs_the_code_of_this_checkout() -> None:
         *("exec", "--namespace", "training-sandbox-system", "deploy/training-sandbox", "--"),
         *("python", "-c", _DIGEST, "training_sandbox_operator"),
     )
-    assert there.strip() == digest_here(REPOSITORY / "operator/src/training_sandbox_operator")
+    assert there == digest_here(REPOSITORY / "operator/src/training_sandbox_operator")

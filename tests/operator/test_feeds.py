@@ -207,3 +207,15 @@ async def test_what_went_while_somebody_else_listed_is_found_gone(
     cluster.remove("traininginstances", instance["metadata"]["name"])
     loop.controller.compare_soon()
     await until(lambda: not loop.controller.vital_signs()["instances"])
+    assert cluster.lists == 1, "pods have a watch of their own, which misses nothing"
+
+
+async def test_a_version_that_is_known_is_not_read_again(
+    play: Callable[..., Any], loop: Loop, cluster: ScriptedCluster
+) -> None:
+    one = stored(cluster, "there")
+    await loop.controller.synchronise()
+    one["metadata"]["ownerReferences"] = "would be complained about"
+    await play([FORGOTTEN])
+    assert cluster.lists == 3
+    assert names(loop) == ["there"]

@@ -137,6 +137,12 @@ class TestAnIdleServer:
         assert AskServer in kinds(decided)
         assert DeleteInstance not in kinds(decided)
 
+    def test_was_not_idle_before_it_was_ready(self) -> None:
+        answer = build.reply(after(60), idle=400)
+        decided = plan(self.ready(answer=answer), after(60.1))
+        assert DeleteInstance not in kinds(decided)
+        assert decided.deadline == after(310)
+
     def test_that_is_not_ready_is_not_idle(self) -> None:
         instance = build.instance(status=build.ready_status())
         pod = build.pod(instance, status=build.unready(UNREADY_SINCE))

@@ -158,8 +158,7 @@ class Applier:
 
     def _refuse(self, instance: TrainingInstance, reason: Reason, message: str) -> None:
         before = self._cache.refusal_of(instance.uid)
-        failures = before.failures + 1 if before else 1
-        refusal = Refusal(self._clock(), reason, message, failures)
+        refusal = Refusal.after(before, self._clock(), reason, message)
         self._cache.store_refusal(instance, refusal)
 
     async def _delete_pod(self, action: DeletePod) -> None:

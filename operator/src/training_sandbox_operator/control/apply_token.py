@@ -87,5 +87,5 @@ class TokenApplier:
 
     def _refuse(self, instance: TrainingInstance, reason: Reason, message: str) -> None:
         before = self._cache.token_refusal_of(instance.uid)
-        failures = before.failures + 1 if before else 1
-        self._cache.store_token_refusal(instance, Refusal(self._clock(), reason, message, failures))
+        refusal = Refusal.after(before, self._clock(), reason, message)
+        self._cache.store_token_refusal(instance, refusal)

@@ -88,11 +88,15 @@ class Feed:
         """
         listed: set[str] = set()
         as_of = 0
+        versions = {one.uid: one.resource_version for one in self._source.known()}
         async for page in self._source.list(self._namespace):
             as_of = page.resource_version
             for raw in page.items:
-                listed.add(raw["metadata"]["uid"])
-                self._observe(None, raw)
+                metadata = raw["metadata"]
+                listed.add(metadata["uid"])
+                # Nearly all are as they were, and to read an object takes longer than to get it.
+                if versions.get(metadata["uid"]) != int(metadata["resourceVersion"]):
+                    self._observe(None, raw)
         for one in list(self._source.known()):
             is_elsewhere = self._namespace is not None and one.key.namespace != self._namespace
             is_newer = one.resource_version > as_of
@@ -101,6 +105,11 @@ class Feed:
         # A watch that runs meanwhile may have come further.
         self._version = as_of if self._is_outdated else max(self._version, as_of)
         self._is_outdated = False
+
+    @property
+    def is_watched_elsewhere(self) -> bool:
+        """Whether somebody else tells of the changes."""
+        return self._source.watch is None
 
     async def run(self) -> None:
         """Follow the changes for ever, whatever the API server answers."""
@@ -172,19 +181,22 @@ class Feeds:
             tasks.create_task(self._compare())
 
     def compare_soon(self) -> None:
-        """List everything within a minute: something may have gone unseen."""
+        """List what is watched elsewhere within a minute: something may have gone unseen."""
         self._was_listed_elsewhere.set()
 
     async def _compare(self) -> None:
         while True:
             spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 — not a secret
+            doubtful = self._feeds
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PERIOD_SECONDS * spread):
                     await self._was_listed_elsewhere.wait()
                 await asyncio.sleep(_SETTLING_SECONDS * spread)
+                doubtful = [feed for feed in self._feeds if feed.is_watched_elsewhere]
             self._was_listed_elsewhere.clear()
             try:
-                await self.synchronise()
+                for feed in doubtful:
+                    await feed.synchronise()
             except ApiError as error:
                 _log.warning("the cluster was not listed: %s", error)
 

@@ -301,11 +301,9 @@ class PoolTable:
     def _once_more(self, before: Refusal | None, reason: str, message: str) -> Refusal:
         """Return a failure that counts as one with those of the same attempt."""
         now = self._clock()
-        if before is None:
-            return Refusal(now, reason, message, failures=1)
-        if now < before.retry_at:
+        if before is not None and now < before.retry_at:
             return before
-        return Refusal(now, reason, message, before.failures + 1)
+        return Refusal.after(before, now, reason, message)
 
     def _renew_availability(self, key: Key, record: _Record, pod: Pod) -> None:
         # Of a server that checks tokens by another key nobody could be given one.

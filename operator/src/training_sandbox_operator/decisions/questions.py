@@ -48,9 +48,12 @@ def next_question(
 
 def is_idle(instance: TrainingInstance, answer: ServerAnswer | None, now: datetime) -> bool:
     """Return whether the server itself has just said that it was idle for the whole timeout."""
-    if not isinstance(answer, ServerReply) or answer.occasion != IDLE_OCCASION:
+    ready_at = instance.ready_at
+    if ready_at is None or not isinstance(answer, ServerReply) or answer.occasion != IDLE_OCCASION:
         return False
-    return answer.idle >= instance.idle_timeout and now - answer.at <= _FRESH
+    # A warm pod was idle before it was claimed, which is nothing to the instance.
+    idle = min(answer.idle, answer.at - ready_at)
+    return idle >= instance.idle_timeout and now - answer.at <= _FRESH
 
 
 def _idle_question_due_at(

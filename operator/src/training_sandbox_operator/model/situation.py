@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from training_sandbox_operator.model.catalogue import BY_DEFAULT, Allowances, Environment
 from training_sandbox_operator.model.demand import Demand
@@ -29,6 +30,11 @@ class Refusal:
     reason: str
     message: str
     failures: int
+
+    @classmethod
+    def after(cls, before: Self | None, at: datetime, reason: str, message: str) -> Self:
+        """Return what follows the one before, if there was one in the same row."""
+        return cls(at, reason, message, before.failures + 1 if before is not None else 1)
 
     @property
     def retry_at(self) -> datetime:
