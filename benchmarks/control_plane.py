@@ -107,11 +107,11 @@ class ControlPlane:
         )
 
     def run(self, name: str, *command: str) -> subprocess.Popen[bytes]:
-        """Start a process that ends with the control plane."""
+        """Start a process that ends with the control plane, or when this one is killed."""
         log = (self.folder / f"{name}.log").open("ab")
         with log:
             process = subprocess.Popen(
-                command,
+                ("setpriv", "--pdeathsig=KILL", *command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,6 +7,7 @@ is a tenth as large.
 
 import argparse
 import asyncio
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -100,6 +101,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     options = parser.parse_args()
+    # Whoever is terminated ends what it started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     figures = Figures()
     try:
         asyncio.run(run(options.only, figures, quick=options.quick))
