@@ -4,12 +4,15 @@ It runs in a process of its own, which agent code has never run in.
 """
 
 import importlib.util
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from sqlalchemy.exc import OperationalError
 
 from training_sandbox_appworld import library
 from training_sandbox_appworld.databases import Databases
@@ -30,7 +33,7 @@ class Score:
 def prepare() -> None:
     """Make AppWorld's evaluator do without what only costs time here."""
     library.module("collections.models").ModelCollection.ids_record_hashes = _ids_record_hashes
-    library.module("evaluator").build_fail_trace = _no_trace
+    library.module("evaluator").build_fail_trace = _take_note_of_failure
 
 
 def ground_truth(task_id: str) -> Any:
@@ -127,6 +130,11 @@ def _ids_record_hashes(models: Any, app: str, name: str) -> Sequence[tuple[int, 
     return known[app, name]
 
 
-def _no_trace(_: Exception) -> str:
-    """In place of where a test failed, which nobody reads: failed tests are counted."""
+def _take_note_of_failure(error: Exception) -> str:
+    """In place of where a test failed, which nobody reads: failed tests are counted.
+
+    AppWorld would count what the machine lacks as well; then there is no score.
+    """
+    if isinstance(error, MemoryError | OSError | sqlite3.OperationalError | OperationalError):
+        raise error
     return ""

@@ -14,6 +14,8 @@ from training_sandbox_bfcl.data import ANSWERS, TaskData, file_name
 from training_sandbox_bfcl.saved_state import Turns
 from training_sandbox_bfcl.tools import Tools
 
+_OF_THE_MACHINE = (MemoryError, OSError)
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -48,8 +50,11 @@ def score(task: TaskData, truth: Turns, turns: Turns) -> Score:
         task: The task.
         truth: See `ground_truth`.
         turns: The calls of the turns that were reached.
+
+    Raises:
+        MemoryError, OSError: The machine lacks something; no response stands for that.
     """
-    played, expected = Tools(task), Tools(task)
+    played, expected = (Tools(task, not_told=_OF_THE_MACHINE) for _ in range(2))
     responses: list[str] = []
     verdicts: list[bool] = []
     for index, wanted in enumerate(truth):

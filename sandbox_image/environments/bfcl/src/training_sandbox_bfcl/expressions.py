@@ -28,6 +28,10 @@ class NotAllowed(Exception):  # noqa: N818 (its text is an answer to the model)
         super().__init__("only calls of functions with literal arguments are executed")
 
 
+class TooDeep(Exception):  # noqa: N818 (its text is an answer to the model)
+    """The expression is nested deeper than Python parses: that raises a MemoryError then."""
+
+
 def evaluate(text: str, method: FindMethod) -> object:
     """The value of an expression.
 
@@ -41,10 +45,13 @@ def evaluate(text: str, method: FindMethod) -> object:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # `eval` ignores blanks before an expression.
-        tree = ast.parse(text.lstrip(" \t"), filename="<string>", mode="eval")
-        # Some errors of syntax are found in the second half of compiling only.
-        compile(tree, "<string>", "eval", dont_inherit=True)
+        try:
+            # `eval` ignores blanks before an expression.
+            tree = ast.parse(text.lstrip(" \t"), filename="<string>", mode="eval")
+            # Some errors of syntax are found in the second half of compiling only.
+            compile(tree, "<string>", "eval", dont_inherit=True)
+        except MemoryError as error:
+            raise TooDeep(*error.args) from None
     return _Evaluation(method).value(tree.body)
 
 

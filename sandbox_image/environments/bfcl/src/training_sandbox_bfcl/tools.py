@@ -16,9 +16,14 @@ class Tools:
 
     Attributes:
         instances: The instance of each class.
+
+    Args:
+        task: The task.
+        not_told: Errors that are raised instead of being told.
     """
 
-    def __init__(self, task: TaskData) -> None:
+    def __init__(self, task: TaskData, *, not_told: tuple[type[Exception], ...] = ()) -> None:
+        self._not_told = not_told
         scenarios: Mapping[str, object] = json.loads(task.initial_config)
         self.instances = {
             name: library.make_instance(
@@ -44,6 +49,8 @@ class Tools:
             if (name := _called(call)) in _FORBIDDEN:
                 return _failed(f"Function call {name} is not allowed.")
             return _told(evaluate(call, self.method))
+        except self._not_told:
+            raise
         except Exception as error:  # noqa: BLE001 (whatever it is, the model is told)
             return _failed(error)
 
