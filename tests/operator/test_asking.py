@@ -9,7 +9,7 @@ from tests.operator import builders as build
 from tests.operator.conftest import Clock, SandboxServer
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
-from training_sandbox_operator.decisions.actions import AskServer
+from training_sandbox_operator.decisions.actions import AskServer, BindTask
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.server import ServerReply, ServerSilence
 
@@ -86,3 +86,15 @@ async def test_silences_are_counted_until_there_is_an_answer(
     silence = await answer(asker, cache, answered)
     assert isinstance(silence, ServerSilence)
     assert silence.failures == 1
+
+
+async def test_a_task_is_bound_while_as_many_are_asked_as_may_be(
+    asker: Asker, cache: Cache, sandbox: SandboxServer
+) -> None:
+    for _ in range(64):
+        await asker._asked.acquire()
+    address, incarnation = "http://10.0.0.7:8000", f"{build.POD_UID}-0"
+    instance = build.instance(taskId="t1")
+    asker.ask(BindTask(instance, build.POD_UID, address, incarnation, "bind"))
+    await asyncio.wait_for(asyncio.gather(*asker._under_way.values()), 30)
+    assert cache.answer_of(build.UID) is not None

@@ -42,6 +42,10 @@ def test_an_error_that_is_no_status_is_told_by_its_text() -> None:
     assert error.retry_after == 7
 
 
+def test_nobody_is_made_to_wait_for_hours() -> None:
+    assert errors.error_of(503, {}, text="", retry_after="3600").retry_after == 60
+
+
 @pytest.mark.parametrize("retry_after", ["", "Wed, 21 Oct 2026 07:28:00 GMT", "-1"])
 def test_a_pause_that_is_not_a_number_of_seconds_is_ignored(retry_after: str) -> None:
     assert errors.error_of(429, {}, text="", retry_after=retry_after).retry_after is None

@@ -10,6 +10,7 @@ import pytest
 from tests.operator.conftest import Loop
 from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator import shell
+from training_sandbox_operator.cluster.errors import NotFoundError, UnavailableError
 
 
 @pytest.fixture
@@ -127,3 +128,37 @@ async def test_when_a_part_of_the_process_fails_all_of_it_ends() -> None:
     with pytest.raises(OSError, match="gone"):
         await shell._until_one_ends(failing(), going_on())
     assert ended == ["going on"]
+
+
+@pytest.fixture
+def work(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> shell._Work:
+    monkeypatch.setattr(shell, "_PAUSE_SECONDS", 0.0)
+    unused: Any = None
+    return shell._Work(loop.controller, unused, unused, unused, unused)
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+async def test_a_server_that_has_only_just_come_back_is_asked_again(
+    work: shell._Work, loop: Loop, cluster: FakeCluster, status: int
+) -> None:
+    cluster.instance()
+    cluster.fail("GET", "/traininginstances", status, times=3)
+    await work._learn()
+    assert loop.controller.vital_signs()["instances"] == 1
+
+
+async def test_one_that_stays_away_ends_the_operator(
+    work: shell._Work, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "_PATIENCE_SECONDS", 0.05)
+    cluster.fail("GET", "/traininginstances", 503, times=10_000)
+    with pytest.raises(UnavailableError):
+        await work._learn()
+
+
+async def test_definitions_that_are_missing_end_the_operator_at_once(
+    work: shell._Work, cluster: FakeCluster
+) -> None:
+    cluster.fail("GET", "/traininginstances", 404)
+    with pytest.raises(NotFoundError):
+        await work._learn()

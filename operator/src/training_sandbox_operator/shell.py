@@ -22,6 +22,11 @@ import kopf
 import yaml
 
 from training_sandbox_operator import __version__
+from training_sandbox_operator.cluster.errors import (
+    ExpiredError,
+    RejectedError,
+    UnavailableError,
+)
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
@@ -40,6 +45,10 @@ from training_sandbox_operator.monitoring import monitored
 from training_sandbox_operator.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+# A server that starts may for seconds not know of any rights.
+_PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 1.0
 
 
 class WatchError(Exception):
@@ -162,7 +171,7 @@ class _Work:
         self._is_synchronised = False
 
     async def run(self) -> None:
-        await self._controller.synchronise()
+        await self._learn()
         # With 10,000 instances a full collection stops everything for a second, and finds nothing.
         gc.collect()
         gc.freeze()
@@ -171,6 +180,18 @@ class _Work:
         await _until_one_ends(
             self._controller.run(), _watch(self._controller, self._settings, self._stopping)
         )
+
+    async def _learn(self) -> None:
+        """Learn of everything; a server that has only just come back gets some time for it."""
+        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._controller.synchronise()
+            except (UnavailableError, RejectedError, ExpiredError) as error:
+                if asyncio.get_running_loop().time() > give_up_at:
+                    raise
+                _log.warning("the cluster was not listed: %s", error)
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     def state(self) -> dict[str, Any] | None:
         """Return what /healthz tells; None while the process leads and knows nothing yet."""

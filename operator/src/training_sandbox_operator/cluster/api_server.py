@@ -24,6 +24,7 @@ from training_sandbox_operator.cluster.errors import (
     error_of,
 )
 from training_sandbox_operator.cluster.fenced_body import FencedBody
+from training_sandbox_operator.cluster.outages import Outages
 from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
 from training_sandbox_operator.model.names import FIELD_MANAGER
 
@@ -35,6 +36,7 @@ _PAGE_SIZE = 500
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
 _TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
 _LONGEST_HOLD_SECONDS = 10.0
 JSON = "application/json"
 
@@ -94,6 +96,7 @@ class ApiServer:
         self._on_call = on_call
         self._on_date = on_date
         self._admission = Admission()
+        self._outages = Outages()
         self._writes = 0
         self._nothing_is_written = asyncio.Event()
         self._nothing_is_written.set()
@@ -128,6 +131,10 @@ class ApiServer:
         """Return whether a write would be sent now."""
         return self._may_write_for() > 0
 
+    async def until_back(self) -> None:
+        """Wait until the API server answers again after it was away."""
+        await self._outages.until_over()
+
     async def until_nothing_is_written(self) -> None:
         """Wait until no write is on its way."""
         await self._nothing_is_written.wait()
@@ -144,6 +151,7 @@ class ApiServer:
             async with self._session.get(
                 path, params=parameters, headers=headers, timeout=timeout
             ) as response:
+                self._take_note(response.status)
                 if response.status >= _BAD_REQUEST:
                     text = await response.text()
                     if response.status == _UNAUTHORIZED:
@@ -155,6 +163,7 @@ class ApiServer:
                 async for change in changes(response.content):
                     yield change
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._outages.failed()
             raise UnavailableError(0, "Unreachable", f"watch {path}: {error!r}") from error
 
     async def list_pages(
@@ -244,14 +253,22 @@ class ApiServer:
                     self._on_date(date, time.perf_counter() - begin)
                 text = await response.text()
                 status = response.status
+                self._take_note(status)
                 return status, text, response.headers.get("Retry-After")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._outages.failed()
             raise UnavailableError(
                 0, "Unreachable", f"{call.method} {call.path}: {error!r}"
             ) from error
         finally:
             if self._on_call is not None:
                 self._on_call(call.method, call.path, status, time.perf_counter() - begin)
+
+    def _take_note(self, status: int) -> None:
+        if status >= _SERVER_ERROR:
+            self._outages.failed()
+        else:
+            self._outages.answered()
 
 
 def _decode(text: str) -> JsonDict:

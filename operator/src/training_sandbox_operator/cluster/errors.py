@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+# A gateway in front of the server may ask for an hour.
+_LONGEST_RETRY_AFTER = 60.0
+
 
 class ApiError(Exception):
     """The API server refused a request, or did not answer it.
@@ -11,7 +14,7 @@ class ApiError(Exception):
         status: the HTTP status, 0 when there was no answer.
         reason: the machine-readable reason of the answer's Status, for example AlreadyExists.
         message: the answer's sentence.
-        retry_after: seconds to wait that the server asks for, if it does.
+        retry_after: seconds to wait that the server asks for, if it does; at most 60.
     """
 
     def __init__(
@@ -75,4 +78,6 @@ def error_of(
     elif status in {400, 403, 405, 413, 415, 422}:
         kind = RejectedError
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    if seconds is not None:
+        seconds = min(seconds, _LONGEST_RETRY_AFTER)
     return kind(status, reason, message, seconds)

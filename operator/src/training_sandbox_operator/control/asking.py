@@ -16,7 +16,9 @@ from training_sandbox_operator.decisions.actions import AskServer, BindTask
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.server import ServerAnswer, ServerSilence
 
-_AT_ONCE = 64
+_ASKED_AT_ONCE = 64
+# To open a task may take minutes, in which nothing happens here.
+_BOUND_AT_ONCE = 512
 
 
 class Asker:
@@ -43,7 +45,8 @@ class Asker:
         self._cache = cache
         self._may_write = may_write
         self._clock = clock
-        self._limit = asyncio.Semaphore(_AT_ONCE)
+        self._asked = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._bound = asyncio.Semaphore(_BOUND_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     def ask(self, question: AskServer | BindTask) -> None:
@@ -62,7 +65,7 @@ class Asker:
 
     async def _ask(self, question: AskServer | BindTask, key: Key, uid: str) -> None:
         try:
-            async with self._limit:
+            async with self._bound if isinstance(question, BindTask) else self._asked:
                 if isinstance(question, BindTask) and not self._may_write():
                     return
                 answer = await self._answer(question, uid)

@@ -4,7 +4,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from training_sandbox_operator.cluster.errors import ApiError, ConflictError, NotFoundError
+from training_sandbox_operator.cluster.errors import (
+    ApiError,
+    ConflictError,
+    NotFoundError,
+    UnavailableError,
+)
 from training_sandbox_operator.control.deadlines import Deadlines
 from training_sandbox_operator.control.rests import Rests
 from training_sandbox_operator.control.work_queue import WorkQueue
@@ -37,6 +42,13 @@ class Attempts:
         self._clock = clock
         self._what = what
         self._rests: Rests[Key] = Rests()
+        self._unanswered: set[Key] = set()
+
+    def try_again(self) -> None:
+        """Have everything tried at once that failed for want of an answer: there are some again."""
+        for key in self._unanswered:
+            self._queue.add(key)
+        self._unanswered.clear()
 
     async def make(
         self, key: Key, attempt: Callable[[Key], Awaitable[datetime | None]], outcome: Outcome
@@ -52,6 +64,7 @@ class Attempts:
         if rests_until is not None:
             self._deadlines.set(key, rests_until)
             return
+        self._unanswered.discard(key)
         try:
             deadline = await attempt(key)
         except ApiError as error:
@@ -60,6 +73,8 @@ class Attempts:
             if error.retry_after is not None:
                 pause = max(pause, timedelta(seconds=error.retry_after))
                 self._rests.begin(key, self._clock() + pause)
+            elif isinstance(error, UnavailableError):
+                self._unanswered.add(key)
             # What is gone or was changed meanwhile is news that the watch is about to bring.
             is_news = isinstance(error, ConflictError | NotFoundError)
             _log.log(

@@ -85,6 +85,7 @@ class Controller:
         )
         self._catalogue = catalogue
         self._signing_key = SigningKey(api, signing_key)
+        self._api = api
         self._feeds = Feeds(self._sources(api, has_tokens=signing_key is not None), namespaces)
         self._asker = Asker(
             session, self._cache, clock, self._signing_key.headers_for, api.may_write
@@ -235,6 +236,7 @@ class Controller:
                     name="deadlines of pools",
                 )
                 tasks.create_task(self._feeds.run(), name="feeds")
+                tasks.create_task(self._heed_outages(), name="outages")
                 tasks.create_task(self._signing_key.run(), name="signing key")
                 tasks.create_task(self._catalogue.watch(self._plan_anew), name="catalogue")
         finally:
@@ -246,6 +248,13 @@ class Controller:
             key = await self._claims.get()
             self._cache.pools.share_out(key)
             self._claims.done(key)
+
+    async def _heed_outages(self) -> None:
+        """Do what failed while the API server was away as soon as it is back, for ever."""
+        while True:
+            await self._api.until_back()
+            self._reconciler.try_again()
+            self._pool_reconciler.try_again()
 
     def vital_signs(self) -> dict[str, int]:
         """Return a few numbers for the liveness endpoint."""

@@ -77,6 +77,7 @@ class Feed:
     def __init__(self, source: Source, namespace: str | None) -> None:
         self._source = source
         self._namespace = namespace
+        self._one_list_at_a_time = asyncio.Lock()
         self._version = 0
         self._is_outdated = True
 
@@ -86,6 +87,11 @@ class Feed:
         Raises:
             ApiError: the list cannot be had.
         """
+        # Of two lists, the later would find gone what a page of the earlier then brings back.
+        async with self._one_list_at_a_time:
+            await self._synchronise()
+
+    async def _synchronise(self) -> None:
         listed: set[str] = set()
         as_of = 0
         versions = {one.uid: one.resource_version for one in self._source.known()}
@@ -199,6 +205,7 @@ class Feeds:
                     await feed.synchronise()
             except ApiError as error:
                 _log.warning("the cluster was not listed: %s", error)
+                self._was_listed_elsewhere.set()
 
 
 def _pause(failures: int) -> float:

@@ -63,6 +63,10 @@ class Reconciler:
             # the watches, the probes and the lease.
             await asyncio.sleep(0)
 
+    def try_again(self) -> None:
+        """Have everything tried at once that failed while the API server was away."""
+        self._attempts.try_again()
+
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
         with about(KIND, key), self._metrics.reconciliation("instance") as outcome:

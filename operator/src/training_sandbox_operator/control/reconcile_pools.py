@@ -68,6 +68,10 @@ class PoolReconciler:
                 # What happens to a pool in the meantime is looked at together.
                 loop.call_later(_PAUSE_SECONDS, self._queue.done, key)
 
+    def try_again(self) -> None:
+        """Have everything tried at once that failed while the API server was away."""
+        self._attempts.try_again()
+
     async def reconcile(self, key: Key) -> None:
         """Make one plan and carry it out; what fails is tried again later."""
         with about(POOL_KIND, key), self._metrics.reconciliation("pool") as outcome:
