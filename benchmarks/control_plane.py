@@ -49,6 +49,7 @@ class ControlPlane:
         self.token = secrets.token_hex(16)
         self._port = port
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, Sequence[str]] = {}
 
     @property
     def kubeconfig(self) -> Path:
@@ -91,9 +92,15 @@ class ControlPlane:
         process.wait()
 
     async def start_api_server(self, http: aiohttp.ClientSession) -> None:
-        """Start the API server and wait until it answers."""
+        """Start the API server and wait until it answers.
+
+        Those that have lost it begin anew, as the ones of a cluster do whose lease has run out.
+        """
         self._run_api_server()
         await self._until_ready(http)
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            if name in self._processes:
+                self._restart(name)
 
     def _start_kwok(self, kwok: Path, own: str) -> None:
         self.run(
@@ -105,6 +112,12 @@ class ControlPlane:
             "--v=WARN",
             "--node-lease-duration-seconds=0",
         )
+
+    def _restart(self, name: str) -> None:
+        process = self._processes[name]
+        process.kill()
+        process.wait()
+        self.run(name, *self._commands[name])
 
     def run(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a process that ends with the control plane, or when this one is killed."""
@@ -119,6 +132,7 @@ class ControlPlane:
                 env={"GOGC": "300", **os.environ, "KUBECONFIG": str(self.kubeconfig)},
             )
         self._processes[name] = process
+        self._commands[name] = command
         return process
 
     def end(self) -> None:

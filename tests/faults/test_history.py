@@ -78,6 +78,20 @@ def test_an_instance_that_ever_had_two_pods_is_found(record: Recorder) -> None:
     assert record.history.wrongs().duplicates == ["instance twice had 2 pods"]
 
 
+@pytest.mark.parametrize("was_told", [True, False])
+def test_a_pod_that_was_deleted_by_hand_before_anybody_was_told_of_it_may_be_made_again(
+    record: Recorder, was_told: bool
+) -> None:
+    record.instance("twice")
+    record.pod("first", "twice")
+    if was_told:
+        record.instance("twice", status={"phase": "Pending", "podUID": "uid-of-first"})
+    record.history.by_hand.add("uid-of-first")
+    record.pod("first", "twice", gone=True)
+    record.pod("second", "twice")
+    assert bool(record.history.wrongs().duplicates) is was_told
+
+
 def test_a_pod_that_had_two_instances_is_found(record: Recorder) -> None:
     record.pod("pod", "warm", warm=True)
     record.pod("pod", "one")

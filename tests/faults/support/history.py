@@ -7,7 +7,7 @@ object: in this order the record is read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,7 +108,7 @@ class History:
         """Read the whole record, once everything was deleted and should be gone."""
         events = sorted(self.seen, key=lambda one: one.version)
         wrongs = Wrongs()
-        wrongs.duplicates += _duplicates(events)
+        wrongs.duplicates += _duplicates(events, self.by_hand)
         wrongs.double_claims += _double_claims(events)
         wrongs.leaks += [
             f"{kind} {one.name} is still there"
@@ -182,18 +182,26 @@ def _latest(events: Iterable[Seen]) -> dict[str, Seen]:
     return latest
 
 
-def _duplicates(events: list[Seen]) -> Iterator[str]:
-    """Instances that ever had two pods."""
+def _duplicates(events: list[Seen], by_hand: Collection[str]) -> Iterator[str]:
+    """Instances that ever had two pods.
+
+    One that a user deleted before its instance's status told of it was nobody's loss: then another
+    is made.
+    """
     pods: defaultdict[str, set[str]] = defaultdict(set)
     names: dict[str, str] = {}
+    told: set[str] = set()
     for event in events:
+        if event.kind == INSTANCES:
+            told.add(event.one.get("status", {}).get("podUID"))
         owner = event.owner if event.kind == PODS else None
         if owner is not None and owner["kind"] == "TrainingInstance":
             pods[owner["uid"]].add(event.uid)
             names[owner["uid"]] = owner["name"]
     for uid, owned in pods.items():
-        if len(owned) > 1:
-            yield f"instance {names[uid]} had {len(owned)} pods"
+        lasting = [pod for pod in owned if pod in told or pod not in by_hand]
+        if len(lasting) > 1:
+            yield f"instance {names[uid]} had {len(lasting)} pods"
 
 
 def _double_claims(events: list[Seen]) -> Iterator[str]:

@@ -238,7 +238,7 @@ class Node:
         await asyncio.sleep(self._random.uniform(0, 0.3))
         path, uid = _path(pod), pod["metadata"]["uid"]
         while True:
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, RefusedError):
                 preconditions = {"uid": uid}
                 await self._cluster.delete(path, gracePeriodSeconds=0, preconditions=preconditions)
                 return
