@@ -24,9 +24,9 @@ PATIENCE_SECONDS = 240
 class RunningServer:
     """A server process, its HTTP client and what it logged."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], module: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "training_sandbox_server"],
+            [sys.executable, "-m", module],
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -139,9 +139,9 @@ def counter_environ() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(environ: dict[str, str]) -> Iterator[RunningServer]:
+def running(environ: dict[str, str], module: str) -> Iterator[RunningServer]:
     """A server; in the end it and all that it started are gone."""
-    server = RunningServer(environ)
+    server = RunningServer(environ, module)
     try:
         yield server
     finally:
@@ -159,7 +159,11 @@ def running(environ: dict[str, str]) -> Iterator[RunningServer]:
 @pytest.fixture(scope="session")
 def run_server(counter_environ):
     """A context manager of a server with settings of the caller's own."""
-    return lambda settings: running(counter_environ | settings)
+
+    def _run(settings: dict[str, str], *, module: str = "training_sandbox_server"):
+        return running(counter_environ | settings, module)
+
+    return _run
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ def test_the_defaults_are_those_of_a_pod():
     assert (settings.slots, settings.step_timeout_seconds) == (16, 100)
     assert (settings.episode_idle_seconds, settings.drain_seconds) == (300, 20)
     assert settings.episode_memory_mb == 1024
-    assert settings.templates_bytes == memory.total_bytes() // 4
+    assert settings.templates_bytes == memory.read().total_bytes // 4
     assert (settings.trajectory_max_mb, settings.strict) == (64, False)
 
 

@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import resource
 import sys
+from pathlib import Path
 
-from training_sandbox_server import __version__, http_server, logs, settings, termination
+from training_sandbox_server import __version__, http_server, logs, memory, settings, termination
 from training_sandbox_server.app import create_app
 from training_sandbox_server.bearer_tokens import Doorkeeper, read_public_key
 from training_sandbox_server.http_server import HTTPServer, ListenError
@@ -15,8 +16,12 @@ from training_sandbox_server.state_directory import StateDirectory, StateDirecto
 from training_sandbox_worker import process
 
 
-def main() -> None:
-    """Serve until SIGTERM; exit with 0, 64 (settings are wrong) or 70 (the environment failed)."""
+def main(control_group: Path = memory.CONTROL_GROUP) -> None:
+    """Serve until SIGTERM; exit with 0, 64 (settings are wrong) or 70 (the environment failed).
+
+    Args:
+        control_group: Whose memory must not run out, see `memory.read`.
+    """
     http_server.end_at_once_on_signals()
     _parse_arguments()
     logs.configure()
@@ -25,17 +30,17 @@ def main() -> None:
         process.adopt_orphans()
         _open_as_many_files_as_allowed()
         with StateDirectory(chosen.state_dir) as directory:
-            status = asyncio.run(_serve(chosen, directory))
+            status = asyncio.run(_serve(chosen, directory, control_group))
     except (InvalidSettingsError, ListenError, StateDirectoryError) as error:
         termination.report("InvalidSettings", str(error))
         status = termination.EXIT_USAGE
     sys.exit(status)
 
 
-async def _serve(chosen: Settings, directory: StateDirectory) -> int:
+async def _serve(chosen: Settings, directory: StateDirectory, control_group: Path) -> int:
     """Answer HTTP for as long as the incarnation lives; returns the exit status."""
     listener = http_server.listen(chosen.host, chosen.port)
-    incarnation = Incarnation(chosen, directory)
+    incarnation = Incarnation(chosen, directory, control_group)
     app = create_app(incarnation, _doorkeeper(chosen, incarnation.name))
     http = HTTPServer(app, on_signal=incarnation.ask_to_drain)
     sys.stdout.write(f"training-sandbox-server listens on {http_server.url(listener)}\n")

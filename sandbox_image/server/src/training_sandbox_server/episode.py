@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from training_sandbox_server.child_process import ProcessGoneError, manner
 from training_sandbox_server.episode_identity import Identity
 from training_sandbox_server.episode_processes import FAILURES, EpisodeProcesses, Observed
-from training_sandbox_server.episode_state import EpisodeState, refusal
+from training_sandbox_server.episode_state import EpisodeState, Loss, refusal
 from training_sandbox_server.errors import (
     EpisodeTerminatedError,
     EvaluationFailedError,
@@ -59,6 +59,7 @@ class Episode:
         first_state: The messages before that step.
         ledger: Its steps.
         trajectory: What happened in it.
+        loss: Why it was lost, if there is a reason that its callers are told.
 
     Args:
         identity: See above.
@@ -85,6 +86,7 @@ class Episode:
         self.first_state: list[object] = []
         self.ledger = StepLedger()
         self.trajectory = trajectory
+        self.loss: Loss | None = None
         self._processes: EpisodeProcesses | None = None
         self._on_step = on_step
         self._on_over = on_over
@@ -98,6 +100,11 @@ class Episode:
     def id(self) -> str:
         """The episode's id."""
         return self.identity.episode_id
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """Its processes that live."""
+        return self._processes.pids if self._processes is not None else []
 
     @property
     def idle_seconds(self) -> float:
@@ -219,7 +226,7 @@ class Episode:
             EpisodeReleasedError, EpisodeExpiredError, EpisodeLostError: It is over.
         """
         if self.state.is_over:
-            raise refusal(self.state, self.id)
+            raise refusal(self.state, self.id, self.loss)
 
     def refuse_if_terminated(self) -> None:
         """Say that the task is over, if it is.
@@ -230,24 +237,29 @@ class Episode:
         if self.state is EpisodeState.TERMINATED:
             raise EpisodeTerminatedError(f"the task of episode {self.id} is over; evaluate it")
 
-    async def end(self, state: EpisodeState, why: str) -> None:
+    async def end(self, state: EpisodeState, why: str, loss: Loss | None = None) -> None:
         """Kill the episode's processes and forget its steps; the first call decides why."""
-        await asyncio.shield(self._begin_end(state, why))
+        await asyncio.shield(self._begin_end(state, why, loss))
 
-    def _begin_end(self, state: EpisodeState, why: str) -> "asyncio.Task[None]":
+    def _begin_end(
+        self, state: EpisodeState, why: str, loss: Loss | None = None
+    ) -> "asyncio.Task[None]":
         if self._ending is None:
             self._become(state)
+            self.loss = loss
             log.info(
                 "episode over",
                 extra=about(episode=self.id, state=state, steps=self.ledger.executed, why=why),
             )
-            self._ending = asyncio.create_task(self._end(idle=not self._turn.locked()))
+            # Closing takes time and memory: none is left for it when memory is short.
+            closes = loss is None and not self._turn.locked()
+            self._ending = asyncio.create_task(self._end(closes=closes))
             self._on_over(self)
         return self._ending
 
-    async def _end(self, *, idle: bool) -> None:
+    async def _end(self, *, closes: bool) -> None:
         if self._processes is not None:
-            if idle:
+            if closes:
                 await self._processes.close()
             await self._processes.end()
         await self.trajectory.discard()
@@ -347,8 +359,8 @@ class Episode:
         """The error that a failure of the playing process is told as; it ends the episode."""
         opening = self.state is EpisodeState.OPENING
         await self.end(EpisodeState.LOST, f"{what} failed: {told(error)}")
-        if self.state is not EpisodeState.LOST:
-            return refusal(self.state, self.id)
+        if self.state is not EpisodeState.LOST or self.loss is not None:
+            return refusal(self.state, self.id, self.loss)
         if opening:
             return opening_failure(error, f"episode {self.id}")
         return playing_failure(error, what, self.id)

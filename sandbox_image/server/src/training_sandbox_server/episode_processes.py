@@ -75,6 +75,11 @@ class EpisodeProcesses:
             raise ProcessGoneError("nothing is being played")
         return self._player.exited
 
+    @property
+    def pids(self) -> Sequence[int]:
+        """The processes that live."""
+        return [process.pid for process in self._running if not process.exited.done()]
+
     async def open(self) -> list[object]:
         """Start playing the task; returns the initial messages."""
         self._player = await self._fork(self._templates.find(self._task))

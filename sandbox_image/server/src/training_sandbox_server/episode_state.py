@@ -36,6 +36,12 @@ class EpisodeState(StrEnum):
         return (self, state) in _PROGRESS
 
 
+class Loss(StrEnum):
+    """Why an episode was lost, where that was decided here."""
+
+    OUT_OF_MEMORY = "out_of_memory"
+
+
 _PROGRESS = {
     (EpisodeState.OPENING, EpisodeState.RUNNING),
     (EpisodeState.RUNNING, EpisodeState.TERMINATED),
@@ -47,12 +53,25 @@ _REFUSALS: dict[EpisodeState, tuple[type[SandboxError], str]] = {
     EpisodeState.LOST: (EpisodeLostError, "was lost: its process ended or was killed"),
 }
 
+_LOSSES = {
+    Loss.OUT_OF_MEMORY: "memory was short, and it was the largest episode",
+}
 
-def refusal(state: EpisodeState, episode_id: str) -> SandboxError:
+
+def refusal(state: EpisodeState, episode_id: str, loss: Loss | None = None) -> SandboxError:
     """What a call of an episode that is over is answered.
+
+    Args:
+        state: Its state.
+        episode_id: Its id.
+        loss: Why it was lost, if there is a reason that programs are told.
 
     Raises:
         KeyError: The state is none of those in which an episode is over.
     """
+    if loss is not None:
+        return EpisodeLostError(
+            f"episode {episode_id} was lost: {_LOSSES[loss]}", reason=loss.value
+        )
     kind, what = _REFUSALS[state]
     return kind(f"episode {episode_id} {what}")

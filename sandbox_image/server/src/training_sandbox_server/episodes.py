@@ -6,12 +6,12 @@ import itertools
 import logging
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
 from training_sandbox_server.episode import Episode
 from training_sandbox_server.episode_identity import Identity, Origin
 from training_sandbox_server.episode_processes import FAILURES
-from training_sandbox_server.episode_state import EpisodeState, refusal
+from training_sandbox_server.episode_state import EpisodeState, Loss, refusal
 from training_sandbox_server.errors import (
     EpisodeExistsError,
     EpisodeNotFoundError,
@@ -66,12 +66,17 @@ class Episodes:
         self._episodes: dict[str, Episode] = {}
         self._openings: dict[Episode, asyncio.Task[None]] = {}
         self._holding_slots: set[Episode] = set()
-        self._over: OrderedDict[str, EpisodeState] = OrderedDict()
+        self._over: OrderedDict[str, tuple[EpisodeState, Loss | None]] = OrderedDict()
 
     @property
     def used(self) -> int:
         """The slots that are taken."""
         return len(self._holding_slots)
+
+    @property
+    def holding_slots(self) -> Collection[Episode]:
+        """Those of which something is left, also while they end."""
+        return self._holding_slots
 
     @property
     def by_state(self) -> Mapping[EpisodeState, int]:
@@ -170,7 +175,8 @@ class Episodes:
         episode = self._episodes.get(episode_id)
         if episode is None:
             if episode_id in self._over:
-                raise refusal(self._over[episode_id], episode_id)
+                state, loss = self._over[episode_id]
+                raise refusal(state, episode_id, loss)
             raise EpisodeNotFoundError(f"there is no episode {episode_id}")
         if not self._openings[episode].done():
             await asyncio.wait({self._openings[episode]})
@@ -309,6 +315,6 @@ class Episodes:
         del self._episodes[episode.id]
         opening = self._openings.pop(episode)
         if opening.done() or episode.state is not EpisodeState.LOST:
-            self._over[episode.id] = episode.state
+            self._over[episode.id] = episode.state, episode.loss
             if len(self._over) > _REMEMBERED:
                 self._over.popitem(last=False)

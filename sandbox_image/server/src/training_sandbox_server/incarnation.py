@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from enum import StrEnum
+from pathlib import Path
 
 from training_sandbox_server import __version__, termination
 from training_sandbox_server.activity import Activity
@@ -11,6 +12,7 @@ from training_sandbox_server.boot import Loaded, StartError, load, start_error
 from training_sandbox_server.bound_task import Binding, BoundTask
 from training_sandbox_server.errors import BootingError, DrainingError, another_incarnation
 from training_sandbox_server.logs import about
+from training_sandbox_server.memory_guard import MemoryGuard
 from training_sandbox_server.memory_use import MemoryUse
 from training_sandbox_server.metrics import Metrics
 from training_sandbox_server.protocol import Slots, Status, TemplatesStatus, VerbRequest
@@ -49,15 +51,17 @@ class Incarnation:
     Args:
         settings: The settings.
         directory: The state directory, entered.
+        control_group: What memory there is, see `memory.read`.
     """
 
-    def __init__(self, settings: Settings, directory: StateDirectory) -> None:
+    def __init__(self, settings: Settings, directory: StateDirectory, control_group: Path) -> None:
         self.name = incarnation_name(settings.pod_uid, directory.start)
         self.phase = Phase.BOOTING
         self.metrics = Metrics(__version__, settings.environment)
         self._memory_use = MemoryUse()
         self._settings = settings
         self._directory = directory
+        self._control_group = control_group
         self._activity = Activity()
         self._drain_asked = asyncio.Event()
         self._zygote: Zygote | None = None
@@ -186,10 +190,16 @@ class Incarnation:
         except StartError as error:
             termination.report(error.reason, str(error))
             return error.exit_status
+        guard = MemoryGuard(
+            loaded.episodes,
+            loaded.workers,
+            self._control_group,
+            on_out_of_memory=self.metrics.count_out_of_memory,
+        )
         async with asyncio.TaskGroup() as group:
             watches = [
                 group.create_task(loaded.episodes.expire_idle(lambda: self._binding.episode_id)),
-                group.create_task(loaded.workers.watch_memory()),
+                group.create_task(guard.watch()),
             ]
             if self._zygote is not None:
                 await self._zygote.gone.wait()

@@ -1,40 +1,72 @@
 """How much memory is left, in the container or on the machine."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
-_CGROUP = Path("/sys/fs/cgroup")
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""In a container: its own control group's files, those of v1 in a folder `memory`."""
 
 
-def total_bytes() -> int:
-    """The memory of the container, or of the machine where the container has no limit."""
-    return _number(_CGROUP / "memory.max") or _of_machine()["MemTotal"]
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How memory stands.
+
+    Attributes:
+        total_bytes: What the container may have; what the machine has if that is less.
+        free_bytes: What can still be had of it, the page cache included.
+        of_container: Whether it is the container's, which the kernel ends when it wants more.
+    """
+
+    total_bytes: int
+    free_bytes: int
+    of_container: bool
+
+    @property
+    def free_share(self) -> float:
+        """The share that can still be had, 0.0 to 1.0."""
+        return max(0.0, self.free_bytes / self.total_bytes)
 
 
-def free_share() -> float:
-    """The share of the memory that can still be had, 0.0 to 1.0."""
-    limit = _number(_CGROUP / "memory.max")
-    if limit is None:
-        sizes = _of_machine()
-        return sizes["MemAvailable"] / sizes["MemTotal"]
-    used = (_number(_CGROUP / "memory.current") or 0) - _reclaimable()
-    return max(0.0, 1 - used / limit)
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """Where a version of control groups says what."""
+
+    limit: str
+    used: str
+    statistics: str
+    page_cache: tuple[str, ...]
 
 
-def _reclaimable() -> int:
-    """The page cache that the kernel gives back before it is short of memory."""
-    for line in (_CGROUP / "memory.stat").read_text().splitlines():
-        name, _, value = line.partition(" ")
-        if name == "inactive_file":
-            return int(value)
-    return 0
+# The kernel gives back all of the page cache before it kills: both of its lists count as free.
+_VERSIONS = (
+    _Version("memory.max", "memory.current", "memory.stat", ("inactive_file", "active_file")),
+    _Version(
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        ("total_inactive_file", "total_active_file"),
+    ),
+)
 
 
-def _of_machine() -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        name, _, value = line.partition(":")
-        sizes[name] = int(value.split()[0]) * 1024
-    return sizes
+def read(control_group: Path = CONTROL_GROUP) -> Memory:
+    """How memory stands now.
+
+    Args:
+        control_group: The folder of the container's control group, v2 or v1.
+    """
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for version in _VERSIONS:
+        limit = _number(control_group / version.limit)
+        # v1 says "no limit" by a number that no machine has.
+        if limit and limit <= machine:
+            used = _number(control_group / version.used) or 0
+            statistics = _numbers(control_group / version.statistics)
+            cache = sum(statistics.get(name, 0) for name in version.page_cache)
+            return Memory(limit, limit - used + cache, of_container=True)
+    available = _numbers(Path("/proc/meminfo"))["MemAvailable:"] * 1024
+    return Memory(machine, available, of_container=False)
 
 
 def _number(path: Path) -> int | None:
@@ -43,3 +75,9 @@ def _number(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """The numbers of a file of lines `name number …`."""
+    lines = (line.split() for line in path.read_text().splitlines())
+    return {name: int(number) for name, number, *_ in lines}

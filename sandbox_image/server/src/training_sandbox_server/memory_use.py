@@ -1,4 +1,4 @@
-"""How much memory the processes below this one take."""
+"""How much memory processes take."""
 
 import asyncio
 import contextlib
@@ -50,10 +50,28 @@ def _pss_below(root: int) -> int:
     return sum(map(_pss, process.descendants(root)))
 
 
+def resident_bytes(pid: int) -> int:
+    """The memory that a process uses, alone or with others; 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def private_bytes(pid: int) -> int:
+    """The memory that only this process has, and that is free when it ends; 0 if it has ended."""
+    return _mapped_bytes(pid, ("Private_Clean:", "Private_Dirty:"))
+
+
 def _pss(pid: int) -> int:
     """The proportional set size of a process in bytes; 0 if it has ended."""
+    return _mapped_bytes(pid, ("Pss:",))
+
+
+def _mapped_bytes(pid: int, kinds: tuple[str, ...]) -> int:
+    mapped = 0
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+            if line.startswith(kinds):
+                mapped += int(line.split()[1]) * 1024
+    return mapped

@@ -36,6 +36,11 @@ class Metrics:
         self._failures = Counter(
             "sandbox_failures", "Errors answered, by type", ["type"], registry=registry
         )
+        self._out_of_memory = Counter(
+            "sandbox_episodes_out_of_memory",
+            "Episodes ended because memory was short",
+            registry=registry,
+        )
         self._steps = Counter("sandbox_steps", "Steps executed", registry=registry)
         self._episodes = Gauge(
             "sandbox_episodes", "Episodes that hold a slot, by state", ["state"], registry=registry
@@ -59,6 +64,10 @@ class Metrics:
     def count_step(self) -> None:
         """A step was executed."""
         self._steps.inc()
+
+    def count_out_of_memory(self) -> None:
+        """An episode was ended because memory was short."""
+        self._out_of_memory.inc()
 
     def count_failure(self, kind: str) -> None:
         """An error of a type was answered."""

@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     def templates_bytes(self) -> int:
         """What templates may take together."""
         if self.templates_memory_mb is None:
-            return memory.total_bytes() // _SHARES
+            return memory.read().total_bytes // _SHARES
         return self.templates_memory_mb << 20
 
     @property

@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 
 from training_sandbox_server import frames
 from training_sandbox_server.errors import InvalidRequestError
 from training_sandbox_server.forker import ForkedProcess, Forker
+from training_sandbox_server.memory_use import private_bytes
 from training_sandbox_worker import wire
 
-_END_SECONDS = 10.0
+_END_SECONDS = 0.25
 
 
 class TemplateError(Exception):
@@ -50,7 +50,7 @@ class Template(Forker):
             except BaseException:
                 template.kill()
                 raise
-        template.memory_bytes = await asyncio.to_thread(_private_bytes, template._process.pid)
+        template.memory_bytes = await asyncio.to_thread(private_bytes, template._process.pid)
         return template
 
     async def fork(self) -> ForkedProcess:
@@ -76,7 +76,7 @@ class Template(Forker):
         self._process.kill()
 
     async def wait(self) -> None:
-        """Wait until the process has ended."""
+        """Wait until the process has ended, for a moment."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._process.exited), _END_SECONDS)
 
@@ -106,13 +106,3 @@ class Template(Forker):
         if self._retired and self.children == 0:
             self._control.close()
             self._process.kill()
-
-
-def _private_bytes(pid: int) -> int:
-    """The memory that only this process has; 0 if it has ended."""
-    private = 0
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private_"):
-                private += int(line.split()[1]) * 1024
-    return private

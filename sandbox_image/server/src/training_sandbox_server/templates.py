@@ -16,8 +16,9 @@ from training_sandbox_server.template import Template, TemplateError
 _WORTH_A_TEMPLATE = 2
 """A task that is opened a second time will probably be opened again."""
 
-_LEAST_FREE_SHARE = 0.1
-_CHECKS_SECONDS = 2.0
+LEAST_FREE_SHARE = 0.1
+"""Of memory: with less than that left none is made, and they are dropped (`memory_guard`)."""
+
 _MOST_COUNTED = 10_000
 
 log = logging.getLogger(__name__)
@@ -93,12 +94,14 @@ class Templates:
             self._wanted.add(canonical(task))
             await asyncio.shield(self._start(task))
 
-    async def watch_memory(self) -> None:
-        """Drop templates when memory is short, for ever."""
-        while True:
-            await asyncio.sleep(_CHECKS_SECONDS)
-            if self._ready and memory.free_share() < _LEAST_FREE_SHARE:
-                self._drop_oldest("memory is short")
+    async def drop(self, count: int) -> None:
+        """Drop those used longest ago, since memory is short, and wait until it is back.
+
+        What has episodes ends with the last of them, which is not waited for.
+        """
+        count = min(count, len(self._ready))
+        dropped = [self._drop_oldest("memory is short") for _ in range(count)]
+        await asyncio.gather(*(template.wait() for template in dropped if not template.children))
 
     def _start(self, task: Mapping[str, object]) -> "asyncio.Task[Template | None]":
         key = canonical(task)
@@ -133,10 +136,11 @@ class Templates:
             case _:
                 log.error("no template", extra=about(task=key), exc_info=error)
 
-    def _drop_oldest(self, why: str) -> None:
+    def _drop_oldest(self, why: str) -> Template:
         key, template = self._ready.popitem(last=False)
         log.info("template dropped", extra=about(task=key, why=why, uses=template.uses))
         template.retire()
+        return template
 
     @property
     def _memory_bytes(self) -> int:
@@ -146,4 +150,4 @@ class Templates:
 
     def _may_grow(self) -> bool:
         within = self._memory_bytes < self._budget_bytes
-        return within and memory.free_share() >= _LEAST_FREE_SHARE
+        return within and memory.read().free_share >= LEAST_FREE_SHARE

@@ -6,7 +6,6 @@ from training_sandbox_server.activity import Activity
 from training_sandbox_server.bound_task import Binding, BoundTask
 from training_sandbox_server.catalogue import Catalogue
 from training_sandbox_server.episode import Episode
-from training_sandbox_server.episode_state import refusal
 from training_sandbox_server.episodes import Episodes
 from training_sandbox_server.errors import InvalidRequestError
 from training_sandbox_server.messages import action_message
@@ -185,8 +184,8 @@ class Verbs:
                 f"this server plays one task; instance_id must be {bound.episode_id}",
                 field="instance_id",
             )
-        if bound.episode is not None and bound.episode.state.is_over:
-            raise refusal(bound.episode.state, bound.episode_id)
+        if bound.episode is not None:
+            bound.episode.refuse_if_over()
 
     def _refuse_if_bound(self) -> None:
         if self._binding.task is not None:

@@ -59,9 +59,9 @@ class Workers:
         except TemplateError as error:
             raise EnvironmentFailedError(str(error)) from error
 
-    async def watch_memory(self) -> None:
-        """Give templates up when memory is short, for ever."""
-        await self._templates.watch_memory()
+    async def drop_templates(self, count: int) -> None:
+        """Give up the templates used longest ago, and wait until their memory is back."""
+        await self._templates.drop(count)
 
 
 def _task(task_id: str, params: Mapping[str, object]) -> Mapping[str, object]:
