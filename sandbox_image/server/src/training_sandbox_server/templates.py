@@ -10,6 +10,7 @@ from training_sandbox_server import memory
 from training_sandbox_server.errors import InvalidRequestError
 from training_sandbox_server.forker import Forker, ForkError
 from training_sandbox_server.logs import about
+from training_sandbox_server.step_ledger import fingerprint
 from training_sandbox_server.strict_json import canonical
 from training_sandbox_server.template import Template, TemplateError
 
@@ -46,10 +47,11 @@ class Templates:
         self._seconds = seconds
         self._budget_bytes = budget_bytes
         self._ready: OrderedDict[str, Template] = OrderedDict()
-        self._making: dict[str, asyncio.Task[Template | None]] = {}
+        self._making: dict[str, asyncio.Task[Template]] = {}
         self._wanted: set[str] = set()
-        self._one_at_a_time = asyncio.Semaphore(1)
-        self._opened: Counter[str] = Counter()
+        self._planned: OrderedDict[str, Mapping[str, object]] = OrderedDict()
+        self._making_planned: asyncio.Task[None] | None = None
+        self._opened: Counter[bytes] = Counter()
 
     @property
     def status(self) -> TemplatesStatus:
@@ -66,8 +68,10 @@ class Templates:
         if template is not None and not template.gone.is_set():
             self._ready.move_to_end(key)
             return template
-        self._opened[key] += 1
-        if self._opened[key] >= _WORTH_A_TEMPLATE:
+        # Params can be large, and there may be thousands.
+        digest = fingerprint(task)
+        self._opened[digest] += 1
+        if self._opened[digest] >= _WORTH_A_TEMPLATE:
             self.prepare(task)
         if len(self._opened) > _MOST_COUNTED:
             self._opened.clear()
@@ -79,19 +83,25 @@ class Templates:
         return template if template is not None and not template.gone.is_set() else None
 
     def prepare(self, task: Mapping[str, object]) -> None:
-        """Make a template in the background, if memory allows."""
-        if self._may_grow():
-            self._start(task)
+        """Make a template in the background, after those that were asked for before."""
+        key = canonical(task)
+        if key in self._making or self.find_ready(task) is not None or not self._may_grow():
+            return
+        self._planned.setdefault(key, task)
+        if self._making_planned is None or self._making_planned.done():
+            self._making_planned = asyncio.create_task(self._make_planned())
 
     async def warm(self, task: Mapping[str, object]) -> None:
-        """Make a template now, if there is none.
+        """Make a template now, if there is none: whoever waits for it waits for no other.
 
         Raises:
             InvalidRequestError: The environment does not take the params.
             ForkError, TimeoutError, TemplateError: There is none.
         """
         if self.find_ready(task) is None:
-            self._wanted.add(canonical(task))
+            key = canonical(task)
+            self._planned.pop(key, None)
+            self._wanted.add(key)
             await asyncio.shield(self._start(task))
 
     async def drop(self, count: int) -> None:
@@ -103,7 +113,14 @@ class Templates:
         dropped = [self._drop_oldest("memory is short") for _ in range(count)]
         await asyncio.gather(*(template.wait() for template in dropped if not template.children))
 
-    def _start(self, task: Mapping[str, object]) -> "asyncio.Task[Template | None]":
+    async def _make_planned(self) -> None:
+        while self._planned:
+            _, task = self._planned.popitem(last=False)
+            # Those that were made meanwhile are not pushed out by one for later.
+            if self.find_ready(task) is None and self._may_grow():
+                await asyncio.wait({self._start(task)})
+
+    def _start(self, task: Mapping[str, object]) -> "asyncio.Task[Template]":
         key = canonical(task)
         if key not in self._making:
             making = asyncio.create_task(self._make(key, task))
@@ -111,20 +128,16 @@ class Templates:
             making.add_done_callback(lambda done: self._made(key, done))
         return self._making[key]
 
-    async def _make(self, key: str, task: Mapping[str, object]) -> Template | None:
-        async with self._one_at_a_time:
-            if self.find_ready(task) is not None:
-                return None
-            # Others were made while this one waited: they are not pushed out by one for later.
-            if key not in self._wanted and not self._may_grow():
-                return None
-            template = await Template.make(self._zygote, task, self._seconds)
+    async def _make(self, key: str, task: Mapping[str, object]) -> Template:
+        template = await Template.make(self._zygote, task, self._seconds)
         self._ready[key] = template
+        # One for later pushes out none that is there.
+        self._ready.move_to_end(key, last=key in self._wanted)
         while self._memory_bytes > self._budget_bytes and len(self._ready) > 1:
             self._drop_oldest("the budget is spent")
         return template
 
-    def _made(self, key: str, made: "asyncio.Task[Template | None]") -> None:
+    def _made(self, key: str, made: "asyncio.Task[Template]") -> None:
         self._making.pop(key, None)
         self._wanted.discard(key)
         error = None if made.cancelled() else made.exception()
