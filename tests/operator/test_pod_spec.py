@@ -64,8 +64,14 @@ def test_no_override_touches_the_restrictions(spec: dict[str, Any]) -> None:
         "readOnlyRootFilesystem": True,
         "runAsNonRoot": True,
     }
-    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}}]
-    assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert pod["volumes"] == [
+        {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
+        {"name": "start-counter", "emptyDir": {"sizeLimit": "1Mi"}},
+    ]
+    assert container["volumeMounts"] == [
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "start-counter", "mountPath": "/var/lib/training-sandbox"},
+    ]
     assert "command" not in container
     assert "args" not in container
     assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC", "initContainers", "hostUsers"}
@@ -181,6 +187,7 @@ def test_the_servers_settings_are_those_of_its_contract() -> None:
     assert variables_of() == {
         "HOME": "/tmp",
         "SANDBOX_STATE_DIR": "/tmp/training-sandbox",
+        "SANDBOX_STARTS_DIR": "/var/lib/training-sandbox",
         "SANDBOX_ENV_TYPE": "appworld",
         "SANDBOX_SLOTS": "16",
         "SANDBOX_AUTH": "off",
@@ -188,6 +195,16 @@ def test_the_servers_settings_are_those_of_its_contract() -> None:
     }
     pod_uid = next(one for one in container_of()["env"] if one["name"] == "SANDBOX_POD_UID")
     assert pod_uid["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.uid"}}
+
+
+def test_starts_are_counted_where_a_reboot_of_the_node_leaves_them() -> None:
+    """A volume in memory is empty after one, while the pod goes on."""
+    pod = pod_of()["spec"]
+    folder = variables_of()["SANDBOX_STARTS_DIR"]
+    mounts = pod["containers"][0]["volumeMounts"]
+    (name,) = [one["name"] for one in mounts if one["mountPath"] == folder]
+    (volume,) = [one for one in pod["volumes"] if one["name"] == name]
+    assert "medium" not in volume["emptyDir"]
 
 
 def test_which_environment_it_runs_is_left_to_the_image() -> None:
@@ -237,8 +254,8 @@ def test_the_catalogue_may_mount_volumes_and_take_variables_from_elsewhere() -> 
         }
     )
     pod = pod_of(environment=entry)["spec"]
-    assert pod["volumes"][1:] == entry.volumes
-    assert pod["containers"][0]["volumeMounts"][1:] == entry.volume_mounts
+    assert pod["volumes"][2:] == entry.volumes
+    assert pod["containers"][0]["volumeMounts"][2:] == entry.volume_mounts
     assert {"name": "NODE", "valueFrom": source} in pod["containers"][0]["env"]
 
 

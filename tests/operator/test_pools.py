@@ -330,6 +330,28 @@ async def test_a_task_is_opened_in_the_claimed_pod_before_the_instance_is_ready(
     ]
 
 
+async def test_a_task_is_opened_by_a_server_that_has_not_counted_the_containers_first_run(
+    loop: Loop, cluster: FakeCluster, clock: Clock, sandbox: SandboxServer
+) -> None:
+    await fill(loop, cluster, clock, replicas=1)
+    pod = cluster.only("pods")["metadata"]
+    restarted = build.pod_status(
+        restartCount=1,
+        started=True,
+        ready=True,
+        ready_changed_at=build.after(20),
+        state=build.running(build.after(15)),
+        lastState=build.terminated(1, "Error"),
+    )
+    cluster.change("pods", pod["name"], lambda pod: pod.update(status=restarted))
+    sandbox.incarnation = f"{pod['uid']}-0"
+    cluster.instance(**FROM_POOL, taskId="t1")
+    await loop.settle()
+    assert [one["incarnation"] for one in sandbox.bindings] == [f"{pod['uid']}-1"]
+    status = status_of(cluster, "demo")
+    assert (status["phase"], status["incarnation"]) == ("Ready", f"{pod['uid']}-1")
+
+
 async def test_a_task_that_the_environment_does_not_know_fails_the_instance(
     loop: Loop, cluster: FakeCluster, clock: Clock, sandbox: SandboxServer
 ) -> None:

@@ -61,7 +61,8 @@ async def test_it_fails_when_its_pod_is_gone(upgraded: Loop, cluster: FakeCluste
 
 
 def test_a_pod_is_made_as_before(stored: dict[str, Any]) -> None:
-    """But for the limit of memory, which a spec could do without, and who may call its server."""
+    """But for the limit of memory, which a spec could do without, who may call its server, and
+    where that counts its starts."""
     environment = parse_catalogue(stored["catalogue"]).get("appworld")
     assert environment is not None
     spec = stored["instance"]["spec"]
@@ -69,5 +70,8 @@ def test_a_pod_is_made_as_before(stored: dict[str, Any]) -> None:
     before = stored["pod"]["spec"]
     (container,) = after["containers"]
     container["resources"] = before["containers"][0]["resources"]
-    container["env"] = [one for one in container["env"] if one["name"] != "SANDBOX_AUTH"]
+    new = {"SANDBOX_AUTH", "SANDBOX_STARTS_DIR"}
+    container["env"] = [one for one in container["env"] if one["name"] not in new]
+    for things in (container["volumeMounts"], after["volumes"]):
+        things[:] = [one for one in things if one["name"] != "start-counter"]
     assert {**after, "nodeName": "worker-1"} == before

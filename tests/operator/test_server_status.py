@@ -1,5 +1,7 @@
 """Asking a server: an answer is believed only if it is whole and of the pod that is meant."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,8 +11,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.operator import builders as build
-from training_sandbox_operator.cluster.server_status import ServerUnreachableError, ask_status
-from training_sandbox_operator.model.server import ServerReply
+from training_sandbox_operator.cluster.server_status import (
+    ServerUnreachableError,
+    ask_status,
+    bind_task,
+)
+from training_sandbox_operator.model.server import ServerReply, TaskRefusal
 
 WHOLE = {
     "success": True,
@@ -34,9 +40,32 @@ TASK = {
 }
 
 
+def refusal(kind: str, detail: str) -> dict[str, Any]:
+    return {"success": False, "detail": detail, "error": {"type": kind}}
+
+
 class Server:
+    """What is answered.
+
+    Attributes:
+        text: instead of the body as JSON.
+        parts: how many the answer is sent in, each when the one before has arrived.
+    """
+
+    status = 200
     body: Any = WHOLE
     text: str | None = None
+    parts = 1
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        content = (json.dumps(self.body) if self.text is None else self.text).encode()
+        response = web.StreamResponse(status=self.status)
+        await response.prepare(request)
+        length = -(-len(content) // self.parts) or 1
+        for begin in range(0, len(content), length):
+            await response.write(content[begin : begin + length])
+            await asyncio.sleep(0.05 if self.parts > 1 else 0)
+        return response
 
 
 @pytest.fixture
@@ -46,13 +75,9 @@ async def server() -> Server:
 
 @pytest.fixture
 async def address(server: Server) -> AsyncIterator[str]:
-    async def answer(_: web.Request) -> web.Response:
-        if server.text is not None:
-            return web.Response(text=server.text)
-        return web.json_response(server.body)
-
     app = web.Application()
-    app.router.add_get("/status", answer)
+    app.router.add_get("/status", server.answer)
+    app.router.add_post("/bind", server.answer)
     async with TestServer(app) as running:
         yield str(running.make_url("")).rstrip("/")
 
@@ -65,6 +90,19 @@ async def ask(address: str) -> ServerReply:
             headers={},
             pod_uid=build.POD_UID,
             occasion="idle deadline",
+            clock=lambda: build.CREATED,
+        )
+
+
+async def bind(address: str, incarnation: str = f"{build.POD_UID}-2") -> ServerReply | TaskRefusal:
+    async with aiohttp.ClientSession() as session:
+        return await bind_task(
+            session,
+            address,
+            task={"task_id": "t1", "instance_id": "demo", "incarnation": incarnation},
+            headers={},
+            pod_uid=build.POD_UID,
+            occasion="binding",
             clock=lambda: build.CREATED,
         )
 
@@ -107,6 +145,42 @@ async def test_an_answer_that_is_not_a_status_is_none(
     server.text = text
     with pytest.raises(ServerUnreachableError, match="malformed status"):
         await ask(address)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+async def test_an_answer_that_comes_in_parts_is_read_to_its_end(
+    server: Server, address: str, parts: int
+) -> None:
+    server.parts = parts
+    assert await ask(address) == build.reply(build.CREATED, idle=12.5, used=3)
+
+
+async def test_a_refusal_that_comes_in_parts_has_its_reason(server: Server, address: str) -> None:
+    server.status, server.parts = 404, 2
+    server.body = refusal("unknown_task", f"there is no task {'t' * 20_000}")
+    assert await bind(address) == TaskRefusal(
+        build.CREATED, "binding", "UnknownTask", server.body["detail"]
+    )
+
+
+@pytest.mark.parametrize("call", [ask, bind])
+async def test_an_answer_without_an_end_is_none(server: Server, address: str, call: Any) -> None:
+    server.text = " " * (64 * 1024) + json.dumps(WHOLE)
+    with pytest.raises(ServerUnreachableError, match="more than 65536 bytes"):
+        await call(address)
+
+
+async def test_a_task_is_opened_by_a_server_that_counts_less_starts_than_the_kubelet(
+    server: Server, address: str
+) -> None:
+    """A first run of the container that never became a server is in the kubelet's number only."""
+    server.body = {
+        **WHOLE,
+        "data": {**WHOLE["data"], "incarnation": f"{build.POD_UID}-0", "task": TASK},
+    }
+    answer = await bind(address, incarnation=f"{build.POD_UID}-1")
+    assert isinstance(answer, ServerReply)
+    assert answer.task is not None
 
 
 async def test_a_server_that_is_not_there_is_unreachable() -> None:

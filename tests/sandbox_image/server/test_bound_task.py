@@ -144,6 +144,21 @@ def test_an_open_server_can_be_bound_later(start):
     assert server.post("create", task_id="count-to-10").status_code == 400
 
 
+def test_a_run_of_the_container_that_never_became_a_server_does_not_keep_a_task_from_it(start):
+    server = start(SANDBOX_POD_UID="0b5c-uid")
+    assert server.status()["incarnation"] == "0b5c-uid-0"
+    answer = bind(server, incarnation="0b5c-uid-1").json()["data"]
+    assert (answer["task"]["state"], answer["incarnation"]) == ("running", "0b5c-uid-0")
+
+
+def test_a_former_life_cannot_be_bound(start, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "starts").write_text("2\n")
+    server = start(SANDBOX_POD_UID="0b5c-uid")
+    response = bind(server, incarnation="0b5c-uid-1")
+    assert (response.status_code, response.json()["error"]["type"]) == (410, "episode_lost")
+
+
 def test_to_bind_the_same_task_again_changes_nothing(start):
     server = start()
     bind(server)

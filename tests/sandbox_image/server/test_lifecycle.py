@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,6 +128,20 @@ def test_each_start_in_a_state_directory_is_an_incarnation_of_its_own(start):
         server.process.kill()
         server.wait_for_exit()
     assert names == ["0b5c-uid-0", "0b5c-uid-1", "0b5c-uid-2"]
+
+
+def test_a_reboot_that_takes_the_state_does_not_bring_a_name_back(start, tmp_path):
+    settings = {"SANDBOX_POD_UID": "0b5c-uid", "SANDBOX_STARTS_DIR": str(tmp_path / "starts")}
+    server = start(**settings)
+    episode = server.create(instance_id="made-again")
+    server.process.kill()
+    server.wait_for_exit()
+    shutil.rmtree(tmp_path / "state")
+    server = start(**settings)
+    server.create(instance_id="made-again")
+    assert server.status()["incarnation"] == "0b5c-uid-1"
+    lost = server.act(episode, "add 1", incarnation="0b5c-uid-0")
+    assert lost.json()["error"]["type"] == "episode_lost"
 
 
 def test_outside_a_pod_incarnations_of_different_servers_differ(server, start):

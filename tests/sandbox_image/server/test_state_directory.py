@@ -9,6 +9,14 @@ def test_starts_are_counted_from_zero(tmp_path):
             assert directory.start == expected
 
 
+def test_starts_are_counted_on_when_only_the_folder_of_the_counter_is_left(tmp_path):
+    for expected in range(3):
+        state = tmp_path / f"state-{expected}"
+        with StateDirectory(state, starts=tmp_path / "starts") as directory:
+            assert directory.start == expected
+            assert directory.new_trajectory().is_relative_to(state)
+
+
 def test_what_a_former_start_left_is_removed(tmp_path):
     left = tmp_path / "trajectories" / "000007.jsonl"
     left.parent.mkdir()
@@ -52,4 +60,13 @@ def test_a_directory_can_be_used_after_its_server_ended(tmp_path):
 def test_a_counter_that_cannot_be_read_is_an_error(tmp_path, spoil):
     spoil(tmp_path / "starts")
     with pytest.raises(StateDirectoryError, match="cannot be used"), StateDirectory(tmp_path):
+        pass
+
+
+def test_a_folder_of_the_counter_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StateDirectoryError, match="file/starts"),
+        StateDirectory(tmp_path / "state", starts=tmp_path / "file" / "starts"),
+    ):
         pass

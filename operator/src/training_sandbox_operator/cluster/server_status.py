@@ -149,7 +149,7 @@ async def _fetch(
         async with session.request(
             method, url, json=content, headers=headers, timeout=limit, allow_redirects=False
         ) as response:
-            body, status = await response.content.read(_LARGEST_ANSWER), response.status
+            body, status = await _read_whole(response), response.status
     except TimeoutError as error:
         raise ServerUnreachableError(f"{url} did not answer in time") from error
     except (aiohttp.ClientError, OSError) as error:
@@ -160,6 +160,17 @@ async def _fetch(
             "checks tokens by a former signing key, or the clocks differ by more than a minute"
         )
     return body, status
+
+
+async def _read_whole(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > _LARGEST_ANSWER:
+            raise ServerUnreachableError(
+                f"{response.url} answered {response.status} with more than {_LARGEST_ANSWER} bytes"
+            )
+    return bytes(body)
 
 
 def _read(

@@ -39,6 +39,8 @@ LARGEST_PARAMS = 100 * 1024
 
 _WRITABLE = "/tmp"  # noqa: S108 — the pod's own volume, which nobody else can write to
 _STATE_DIR = f"{_WRITABLE}/training-sandbox"
+# On the node's disk: a reboot of the node empties what is in memory, and the pod goes on.
+_STARTS_DIR = "/var/lib/training-sandbox"
 
 _SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
@@ -204,6 +206,7 @@ def _pod_spec(
                 "name": "tmp",
                 "emptyDir": {"medium": "Memory", "sizeLimit": environment.tmp_size},
             },
+            {"name": "start-counter", "emptyDir": {"sizeLimit": "1Mi"}},
             *environment.volumes,
         ],
         **_pull_secrets(spec, environment),
@@ -232,7 +235,11 @@ def _container(
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "env": _environment_variables(spec, environment, public_key, binding),
         "resources": _resources(spec.get("resources"), environment),
-        "volumeMounts": [{"name": "tmp", "mountPath": _WRITABLE}, *environment.volume_mounts],
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": _WRITABLE},
+            {"name": "start-counter", "mountPath": _STARTS_DIR},
+            *environment.volume_mounts,
+        ],
         "securityContext": {
             "privileged": False,
             "allowPrivilegeEscalation": False,
@@ -324,6 +331,7 @@ def _settings(
     return {
         "HOME": _WRITABLE,
         "SANDBOX_STATE_DIR": _STATE_DIR,
+        "SANDBOX_STARTS_DIR": _STARTS_DIR,
         "SANDBOX_ENV_TYPE": spec.get("envType", ""),
         "SANDBOX_SLOTS": str(spec.get("slots", environment.slots)),
         **binding,

@@ -63,7 +63,7 @@ class Environment(_Strict):
     Attributes:
         image_pull_policy: None for what fits the image: only a tag that moves is pulled again.
         slots: episodes that one open server plays at once.
-        tmp_size: size of the only writable folder, in memory; it counts as the container's.
+        tmp_size: size of /tmp, in memory; it counts as the container's.
         startup_seconds: how long booting may take before the container is restarted.
         volumes: raw Kubernetes volumes, for example with the environment's data.
         volume_mounts: raw mounts of these volumes in the server's container.

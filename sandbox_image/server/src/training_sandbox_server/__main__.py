@@ -29,7 +29,7 @@ def main(control_group: Path = memory.CONTROL_GROUP) -> None:
         chosen = settings.load()
         process.adopt_orphans()
         _open_as_many_files_as_allowed()
-        with StateDirectory(chosen.state_dir) as directory:
+        with StateDirectory(chosen.state_dir, starts=chosen.starts_dir) as directory:
             status = asyncio.run(_serve(chosen, directory, control_group))
     except (InvalidSettingsError, ListenError, StateDirectoryError) as error:
         termination.report("InvalidSettings", str(error))

@@ -77,7 +77,7 @@ def _playing(incarnation: Incarnation) -> APIRouter:
         For servers that were started before anybody knew what they would play. The same again is
         answered again.
         """
-        await incarnation.admitting_verbs(request).bind(request)
+        await incarnation.binding_verbs(request).bind(request)
         return _success(incarnation.status.model_dump())
 
     @router.post("/create", response_model=Answer[Created])

@@ -15,6 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from training_sandbox_server.errors import ForbiddenError, UnauthorizedError
+from training_sandbox_server.incarnation_name import may_mean
 
 _ALGORITHM = "EdDSA"
 _KEY_BYTES = 32
@@ -63,8 +64,7 @@ class Doorkeeper:
     `exp`; the client's ends with the incarnation. The signature of a client's token is checked once
     in a row of calls; later ones are compared with it, in constant time.
 
-    Tokens of a later start of the same pod are taken as well: the operator counts the container's
-    runs, and one that ended before this server could count itself is in that number only.
+    Tokens of a later start of the same pod are taken as well: see `incarnation_name.may_mean`.
 
     Args:
         public_key: The operator's.
@@ -73,8 +73,7 @@ class Doorkeeper:
 
     def __init__(self, public_key: Ed25519PublicKey, incarnation: str) -> None:
         self._key = public_key
-        self._pod, _, start = incarnation.rpartition("-")
-        self._start = int(start)
+        self._incarnation = incarnation
         self._last_client = b""
         # What is no token at all costs its sender as much time as a forged one.
         self._forged = jwt.encode(
@@ -126,11 +125,6 @@ class Doorkeeper:
             role = Role(str(claims["role"]))
         except (jwt.InvalidTokenError, ValueError):
             return None
-        if not self._is_for_this(str(claims["aud"])):
+        if not may_mean(str(claims["aud"]), self._incarnation):
             return None
         return None if role is Role.OPERATOR and "exp" not in claims else role
-
-    def _is_for_this(self, audience: str) -> bool:
-        pod, _, start = audience.rpartition("-")
-        is_number = start.isascii() and start.isdecimal()
-        return pod == self._pod and is_number and int(start) >= self._start

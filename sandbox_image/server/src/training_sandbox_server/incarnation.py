@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from training_sandbox_server.activity import Activity
 from training_sandbox_server.boot import Loaded, StartError, load, start_error
 from training_sandbox_server.bound_task import Binding, BoundTask
 from training_sandbox_server.errors import BootingError, DrainingError, another_incarnation
+from training_sandbox_server.incarnation_name import incarnation_name, may_mean
 from training_sandbox_server.logs import about
 from training_sandbox_server.memory_guard import MemoryGuard
 from training_sandbox_server.memory_use import MemoryUse
@@ -83,6 +83,9 @@ class Incarnation:
         """
         if request.incarnation is not None and request.incarnation != self.name:
             raise another_incarnation(request.incarnation)
+        return self._present_verbs()
+
+    def _present_verbs(self) -> Verbs:
         if self._verbs is None and self.phase is Phase.BOOTING:
             raise BootingError("the environment is being loaded")
         if self._verbs is None:
@@ -96,7 +99,19 @@ class Incarnation:
             EpisodeLostError, BootingError: See `verbs`.
             DrainingError: The server is about to end.
         """
-        verbs = self.verbs(request)
+        return self._admit(self.verbs(request))
+
+    def binding_verbs(self, request: VerbRequest) -> Verbs:
+        """The verbs, for the operator, who may know this incarnation by a later start.
+
+        Raises:
+            EpisodeLostError, BootingError, DrainingError: See `admitting_verbs`.
+        """
+        if request.incarnation is not None and not may_mean(request.incarnation, self.name):
+            raise another_incarnation(request.incarnation)
+        return self._admit(self._present_verbs())
+
+    def _admit(self, verbs: Verbs) -> Verbs:
         if self.phase is Phase.DRAINING:
             raise DrainingError("the server is about to end")
         return verbs
@@ -261,13 +276,3 @@ class Incarnation:
         # What episodes left behind is this process's, as the next subreaper, if the zygote died.
         if not await asyncio.to_thread(process.kill_descendants, _LAST_PROCESSES_SECONDS):
             log.warning("processes are left")
-
-
-def incarnation_name(pod_uid: str | None, start: int) -> str:
-    """`<pod uid>-<start>`; outside a pod with a random part, so that no two servers share a name.
-
-    Args:
-        pod_uid: The pod's uid, if there is a pod.
-        start: How often the server's state directory was started before.
-    """
-    return f"{pod_uid or f'local-{secrets.token_hex(4)}'}-{start}"

@@ -76,7 +76,11 @@ class Settings(BaseSettings):
     )
     state_dir: Path = Field(
         default=Path("/tmp/training-sandbox"),  # noqa: S108 (the pod's own emptyDir; locked and private)
-        description="folder of the episodes' trajectories and of the start counter",
+        description="folder of the episodes' trajectories",
+    )
+    starts_dir: Path | None = Field(
+        default=None,
+        description="folder of the start counter, to survive a reboot; none: the trajectories'",
     )
     pod_uid: Name | None = Field(default=None, description="first part of the incarnation")
     step_timeout_seconds: Seconds = Field(default=100, description="hard deadline of a step")

@@ -23,10 +23,14 @@ class StateDirectory:
 
     Args:
         path: The directory; created if it is missing.
+        starts: The folder of the start counter, created likewise; None for the directory itself.
+            It is to last as long as the names of incarnations must differ: in a pod, longer than
+            what is in memory.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, starts: Path | None = None) -> None:
         self.path = path.absolute()
+        self._starts = self.path if starts is None else starts.absolute()
         self.start = 0
         self._trajectories = self.path / "trajectories"
         self._numbers = itertools.count()
@@ -39,11 +43,13 @@ class StateDirectory:
             StateDirectoryError: It cannot be written, or another server runs on it.
         """
         try:
-            self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            for folder in (self.path, self._starts):
+                folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.start = self._count_start()
+            # They may be what the disk is full of.
             self._remove_trajectories()
+            self.start = self._count_start()
             self._trajectories.mkdir(mode=_PRIVATE)
         except BlockingIOError:
             os.close(self._lock)
@@ -73,9 +79,22 @@ class StateDirectory:
         shutil.rmtree(self._trajectories, ignore_errors=True)
 
     def _count_start(self) -> int:
-        counter = self.path / "starts"
+        counter = self._starts / "starts"
         start = int(counter.read_text()) if counter.exists() else 0
         written = counter.with_suffix(".new")
-        written.write_text(f"{start + 1}\n")
+        with written.open("w") as file:
+            file.write(f"{start + 1}\n")
+            file.flush()
+            # A node that loses its power leaves the former number or this one, never an empty file.
+            os.fsync(file.fileno())
         written.replace(counter)
+        _flush_folder(self._starts)
         return start
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
