@@ -148,7 +148,7 @@ class ElectionMachine(RuleBasedStateMachine):
                     self.request_arrives(index)
                     self.answer_arrives(index, is_lost=fate == "unanswered")
             case Step.STOP:
-                self.processes[index] = self._new()
+                self._begin_anew(index)
             case Step.WAIT | Step.REST:
                 pass
 
@@ -174,10 +174,7 @@ class ElectionMachine(RuleBasedStateMachine):
     def misfortune(self, index: int, what: str) -> None:
         process = self.processes[index]
         if what == "crash":
-            # Two misfortunes in one term, a lease deleted by hand and the crash of who has seen
-            # it, are not survived: a process that has never seen the lease takes a new one at once.
-            if self.server.record is not None or process.candidate.seen is None:
-                self.processes[index] = self._new()
+            self._begin_anew(index)
         elif what == "resignation":
             if process.asked is None and process.candidate.leads(self.now):
                 self.server.write("", process.candidate.seen)
@@ -185,6 +182,14 @@ class ElectionMachine(RuleBasedStateMachine):
         elif all(one.candidate.seen is not None for one in self.processes):
             # Who has never seen the lease takes a new one at once: nobody is to delete it.
             self.server.record = None
+
+    def _begin_anew(self, index: int) -> None:
+        # Two misfortunes in one term, a lease deleted by hand and the end of who has seen one, are
+        # not survived: a process that has never seen the lease takes a new one at once.
+        candidate = self.processes[index].candidate
+        knows_of_a_lease = candidate.seen is not None or candidate.leads_until is not None
+        if self.server.record is not None or not knows_of_a_lease:
+            self.processes[index] = self._new()
 
     @invariant()
     def one_leads_at_most(self) -> None:
