@@ -59,10 +59,7 @@ class Creation:
         try:
             return await self._cluster.create(self._manifest)
         except InstanceExists:
-            self._may_exist = True
-            ours = await self._ours()
-            self._may_exist = False
-            if ours:
+            if ours := await self._ours():
                 return ours
             raise
         except ClusterUnavailable as error:
