@@ -85,7 +85,7 @@ def test_options_that_exclude_each_other_are_refused(options: dict[str, object])
 
 
 async def test_a_refusal_is_told_in_the_apis_words(cluster: StubCluster) -> None:
-    cluster.refusals.append(refusal(422, "spec.slots: should be less than or equal to 256"))
+    cluster.misbehave("create", refusal(422, "spec.slots: must be less than or equal to 256"))
     with pytest.raises(InstanceRejected, match="less than or equal to 256"):
         await AsyncTrainingSandbox(slots=1000).start()
 
@@ -93,8 +93,15 @@ async def test_a_refusal_is_told_in_the_apis_words(cluster: StubCluster) -> None
 async def test_a_cluster_without_the_operators_api_is_told_from_a_refusal(
     cluster: StubCluster,
 ) -> None:
-    cluster.refusals.append(refusal(404, "the server could not find the requested resource"))
+    cluster.misbehave("create", refusal(404, "the server could not find the requested resource"))
     with pytest.raises(ClusterUnavailable, match="Helm chart"):
+        await AsyncTrainingSandbox().start()
+
+
+async def test_a_namespace_that_is_not_there_is_a_refusal(cluster: StubCluster) -> None:
+    answer = refusal(404, 'namespaces "ns" not found', name="ns", kind="namespaces")
+    cluster.misbehave("create", answer)
+    with pytest.raises(InstanceRejected, match="namespaces"):
         await AsyncTrainingSandbox().start()
 
 
@@ -105,13 +112,6 @@ async def test_a_name_that_is_taken_is_refused_and_its_instance_left_alone(
         with pytest.raises(InstanceExists, match="attach"):
             await AsyncTrainingSandbox(name="mine").start()
         assert "mine" in cluster.objects
-
-
-async def test_a_creation_whose_answer_is_lost_creates_one_instance(cluster: StubCluster) -> None:
-    cluster.loses_answers_of_creation = 1
-    async with AsyncTrainingSandbox(name="mine"):
-        assert list(cluster.objects) == ["mine"]
-    assert not cluster.objects
 
 
 async def test_an_instance_that_does_not_become_ready_is_explained_and_deleted(

@@ -41,6 +41,22 @@ async def test_a_stranger_at_the_pods_address_is_not_taken_for_the_pod(
     assert cluster.forwarded
 
 
+async def test_a_failure_of_the_direct_way_holds_for_one_instance_where_it_has_worked(
+    cluster: StubCluster, endpoint: str
+) -> None:
+    cluster.reconcile = lambda resource: cluster.ready(resource, endpoint)
+    async with AsyncTrainingSandbox() as box:
+        await box.get_env_profile()
+    cluster.reconcile = cluster.ready
+    async with AsyncTrainingSandbox() as box:
+        await box.get_env_profile()
+    forwarded = cluster.forwarded
+    cluster.reconcile = lambda resource: cluster.ready(resource, endpoint)
+    async with AsyncTrainingSandbox() as box:
+        await box.get_env_profile()
+    assert cluster.forwarded == forwarded
+
+
 async def test_many_large_answers_at_once_come_through_the_tunnel_whole(
     cluster: StubCluster,
 ) -> None:

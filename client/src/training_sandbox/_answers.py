@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from training_sandbox._exceptions import (
+    ClusterUnavailable,
     ConnectionFailed,
     EpisodeExists,
     EpisodeExpired,
@@ -16,6 +18,7 @@ from training_sandbox._exceptions import (
     EpisodeTerminated,
     EvaluationFailed,
     ForkUnsupported,
+    InstanceRejected,
     InvalidAnswer,
     InvalidRequest,
     OutOfOrder,
@@ -32,10 +35,12 @@ from training_sandbox._exceptions import (
     UnknownSplit,
     UnknownTask,
 )
-from training_sandbox._json import JsonObject, as_object, as_text
+from training_sandbox._json import JsonObject, as_object, as_text, dig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx
 
     from training_sandbox._direct import Response
 
@@ -66,6 +71,11 @@ _BY_TYPE: Mapping[str, type[TrainingSandboxError]] = {
     "evaluation_failed": EvaluationFailed,
     "payload_too_large": PayloadTooLarge,
     "internal": ServerFault,
+}
+
+_NOT_NOW_BY_STATUS: Mapping[int, str] = {
+    HTTPStatus.REQUEST_TIMEOUT: "the Kubernetes API had no time",
+    HTTPStatus.TOO_MANY_REQUESTS: "the Kubernetes API has too much to do",
 }
 
 _JSON_LINES = "application/x-ndjson"
@@ -114,6 +124,27 @@ def read_json_lines(response: Response) -> str:
     if not response.headers.get("content-type", "").startswith(_JSON_LINES):
         raise _unlike("JSON Lines", response)
     return response.content.decode(errors="replace")
+
+
+def kubernetes_error(response: httpx.Response) -> InstanceRejected | ClusterUnavailable:
+    """Return what an error of the Kubernetes API stands for: a refusal, or that it has no answer.
+
+    Its body is a Status, except where the API knows no such path, or is not what answers.
+    """
+    status, body = response.status_code, _object(response.content)
+    message = as_text(body.get("message")) or response.text.strip()[:200]
+    failed = "the Kubernetes API fails" if status >= _SERVER_ERRORS else None
+    if not_now := _NOT_NOW_BY_STATUS.get(status, failed):
+        return ClusterUnavailable(
+            f"{not_now}: HTTP {status}: {message}",
+            passing=True,
+            retry_after=_seconds(response.headers.get("retry-after")),
+        )
+    if status == HTTPStatus.NOT_FOUND and not dig(body, "details", "name"):
+        return ClusterUnavailable(
+            "the cluster has no TrainingInstance: install the operator's Helm chart first"
+        )
+    return InstanceRejected(message or f"HTTP {status}")
 
 
 def _object(content: bytes) -> JsonObject:

@@ -229,4 +229,21 @@ class LocalServerFailed(InfrastructureError):
 
 
 class ClusterUnavailable(InfrastructureError):
-    """No Kubernetes API could be used; says what to do, also without a cluster."""
+    """No Kubernetes API could be used; says what to do, also without a cluster.
+
+    Attributes:
+        passing: whether it may be otherwise in a moment: the API was away, failed, or had too
+            much to do. False where nothing changes of itself, as without credentials.
+        retry_after: seconds after which the API wants to be asked again; None when it did not
+            say.
+    """
+
+    passing: bool
+    retry_after: float | None
+
+    def __init__(
+        self, message: str, *, passing: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.passing = passing
+        self.retry_after = retry_after

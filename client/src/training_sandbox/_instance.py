@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from training_sandbox._exceptions import TrainingSandboxError
+from training_sandbox._creation import DELETE_SECONDS, Creation
+from training_sandbox._exceptions import ClusterUnavailable, TrainingSandboxError
 from training_sandbox._json import dig
 from training_sandbox._leftovers import Leftover, warn_of_leftover
+from training_sandbox._patience import until_answered
 from training_sandbox._readiness import wait_until_ready, why_gone
 from training_sandbox._server import BoundTask, Server
 from training_sandbox._token import InstanceToken
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from training_sandbox._progress import Wait
 
 logger = logging.getLogger("training_sandbox")
-
-DELETE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +148,24 @@ class CreatedInstance(AttachedInstance):
         await uninterrupted(self._delete)
 
     async def _create(self, cluster: Cluster) -> Instance:
-        instance = await cluster.create(self._manifest)
+        instance = await Creation(cluster, self._manifest).run()
         self._cluster, self._uid = cluster, instance.uid
         self._leftover = Leftover(self, cluster.deletion(instance).send)
         return instance
 
     async def _delete(self) -> None:
-        leftover, self._leftover = self._leftover, None
+        leftover = self._leftover
         if self._cluster is None or leftover is None:
             return
+        delete = partial(self._cluster.delete, self._name, self._uid)
         try:
             with anyio.fail_after(DELETE_SECONDS):
-                await self._cluster.delete(self._name, self._uid)
-        except (TrainingSandboxError, TimeoutError) as error:
+                await until_answered(delete, DELETE_SECONDS)
+        except (ClusterUnavailable, TimeoutError) as error:
+            # The last resort stays: it may find the API back.
+            warn_of_leftover(self._name, error)
+            return
+        except TrainingSandboxError as error:
             warn_of_leftover(self._name, error)
         leftover.forget()
+        self._leftover = None

@@ -6,7 +6,10 @@ import asyncio
 import os
 import tempfile
 import warnings
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 from weakref import WeakKeyDictionary
@@ -22,7 +25,7 @@ from training_sandbox._exceptions import ClusterUnavailable
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from contextlib import AbstractAsyncContextManager
 
 CONNECT_SECONDS = 30.0
@@ -90,8 +93,9 @@ class KubernetesApi(Protocol):
         content: str | None,
         params: Mapping[str, str] | None,
         timeout: httpx.Timeout,
+        raise_for_status: bool,
     ) -> AbstractAsyncContextManager[httpx.Response]:
-        """Send a request; errors of the API come as kr8s.ServerError."""
+        """Send a request; errors of the API come as kr8s.ServerError where they are raised."""
         ...
 
 
@@ -108,6 +112,57 @@ class Connection:
     api: KubernetesApi
     namespace: str
     tls: ssl.SSLContext | bool
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        version: str,
+        timeout: httpx.Timeout,  # noqa: ASYNC109 (httpx has four)
+        namespace: str | None = None,
+        content: str | None = None,
+        params: Mapping[str, str] | None = None,
+        stream: bool = False,
+    ) -> AsyncGenerator[httpx.Response]:
+        """Send a request and yield its answer, of whatever status; one of an error has its body.
+
+        Raises:
+            ClusterUnavailable: there is no answer.
+        """
+        send = partial(
+            self.api.call_api,
+            method,
+            version=version,
+            url=path,
+            namespace=namespace,
+            stream=stream,
+            content=content,
+            params=params,
+            timeout=timeout,
+        )
+        try:
+            async with send(raise_for_status=False) as response:
+                if response.status_code != HTTPStatus.UNAUTHORIZED:
+                    if response.is_error:
+                        await response.aread()
+                    yield response
+                    return
+            # To renew credentials kr8s closes the session that all in this loop share, and it
+            # does so at each 403 too: so it sees an error only where they may have expired.
+            async with send(raise_for_status=True) as response:
+                yield response
+        except ServerError as error:
+            if error.response is None:
+                raise ClusterUnavailable(
+                    f"the Kubernetes API fails: {error}", passing=True
+                ) from error
+            yield error.response
+        except (httpx.HTTPError, APITimeoutError, OSError) as error:
+            raise ClusterUnavailable(
+                f"the Kubernetes API does not answer: {root_cause(error)}", passing=True
+            ) from error
 
     async def renew(self) -> None:
         """Read the credentials anew, after the API server has refused them."""

@@ -88,6 +88,6 @@ def warn_of_leftover(name: str, error: Exception) -> None:
         "TrainingInstance %s could not be deleted (%s): its idle timeout ends it, or "
         "`tsb delete %s` does now",
         name,
-        error,
+        str(error) or type(error).__name__,
         name,
     )

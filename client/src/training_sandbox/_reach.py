@@ -25,6 +25,8 @@ TUNNEL_SECONDS = 30.0
 
 _not_routed: set[str] = set()
 """API servers of the clusters whose pods this process found it cannot reach directly."""
+_routed: set[str] = set()
+"""Those of which it has reached one directly."""
 
 
 async def reach(
@@ -33,7 +35,7 @@ async def reach(
     """Return the URL of an instance's server and what carries requests to it.
 
     The first instance of a cluster decides for the later ones of this process when the direct
-    way fails; where it works, it is tried again for each.
+    way fails; where it has worked, it is tried again for each.
 
     Raises:
         ConnectionFailed: neither way works.
@@ -41,10 +43,13 @@ async def reach(
     api_server = cluster.connection.api.auth.server
     if api_server not in _not_routed:
         if await _answers_directly(instance):
+            _routed.add(api_server)
             logger.info("instance %s: directly at %s", instance.name, instance.endpoint)
             return instance.endpoint, None
-        _not_routed.add(api_server)
-        logger.info("pods of %s are not routed from here: port-forward from now on", api_server)
+        # Where a pod was reached before, this one's server is being started again, say.
+        if api_server not in _routed:
+            _not_routed.add(api_server)
+            logger.info("pods of %s are not routed from here: port-forward from now on", api_server)
     url = f"http://{instance.pod_name}:{PORT}"
     transport = TunnelTransport(cluster.connection, instance.namespace, instance.pod_name, PORT)
     try:

@@ -13,12 +13,13 @@ from training_sandbox._exceptions import (
     InstanceNotReady,
     TrainingSandboxError,
 )
+from training_sandbox._patience import pause_after
 from training_sandbox._reasons import callers_fault
 
 if TYPE_CHECKING:
     from training_sandbox._cluster import Cluster
     from training_sandbox._manifest import Instance
-    from training_sandbox._progress import Progress, Wait
+    from training_sandbox._progress import Wait
 
 LOG_LINES = 20
 RECONNECT_SECONDS = 1.0
@@ -67,21 +68,25 @@ async def wait_until_ready(cluster: Cluster, instance: Instance, wait: Wait) -> 
         InstanceNotReady: it failed, or did not serve in time; with the pod's last log lines.
         InstanceLost: it was deleted meanwhile.
         InvalidRequest: the cluster has no such environment or task.
+        ClusterUnavailable: the API was away when the time was up.
     """
-    latest = instance
+    latest, trouble = instance, None
     with wait.progress() as progress:
         try:
             with anyio.fail_after(wait.seconds):
                 while not is_ready(latest):
-                    latest = await _next_state(cluster, latest, progress)
+                    if failure := why_never_ready(latest):
+                        raise failure
+                    progress.say(f"instance {latest.namespace}/{latest.name}: {describe(latest)}")
+                    try:
+                        latest, trouble = await _next_state(cluster, latest), None
+                    except ClusterUnavailable as error:
+                        trouble = error
+                        await anyio.sleep(pause_after(error, RECONNECT_SECONDS))
         except TimeoutError as error:
-            ready = latest.condition("Ready")
-            failure = InstanceNotReady(
-                f"instance {latest.name} was not ready within {wait.seconds:g} s "
-                f"({describe(latest)}): {ready.message or 'no operator has taken it up'}",
-                reason=ready.reason or "NoOperator",
-            )
-            raise await _with_log(cluster, latest, failure) from error
+            if trouble:
+                raise _unseen(latest, wait, trouble) from trouble
+            raise await _with_log(cluster, latest, _too_late(latest, wait)) from error
         except InstanceNotReady as failure:
             raise await _with_log(cluster, latest, failure) from None
     return latest
@@ -94,19 +99,34 @@ def describe(instance: Instance) -> str:
     return f"{phase}: {reason}" if reason and reason != phase else phase
 
 
-async def _next_state(cluster: Cluster, instance: Instance, progress: Progress) -> Instance:
-    """Return a state that is ready or new; raise when no state to come can be ready."""
-    if failure := why_never_ready(instance):
-        raise failure
-    progress.say(f"instance {instance.namespace}/{instance.name}: {describe(instance)}")
+def _too_late(latest: Instance, wait: Wait) -> InstanceNotReady:
+    ready = latest.condition("Ready")
+    return InstanceNotReady(
+        f"instance {latest.name} was not ready within {wait.seconds:g} s ({describe(latest)}): "
+        f"{ready.message or 'no operator has taken it up'}",
+        reason=ready.reason or "NoOperator",
+    )
+
+
+def _unseen(latest: Instance, wait: Wait, trouble: ClusterUnavailable) -> ClusterUnavailable:
+    return ClusterUnavailable(
+        f"instance {latest.name} was not seen to be ready within {wait.seconds:g} s "
+        f"(last {describe(latest)}): {trouble}",
+        passing=trouble.passing,
+        retry_after=trouble.retry_after,
+    )
+
+
+async def _next_state(cluster: Cluster, instance: Instance) -> Instance:
+    """Return what comes after a state, or when the watch has ended what is there."""
     try:
         async with aclosing(cluster.changes(instance)) as changes:
             async for changed in changes:
                 if changed is None:
                     break
                 return changed
-    except ClusterUnavailable:
-        await anyio.sleep(RECONNECT_SECONDS)
+    except ClusterUnavailable as error:
+        await anyio.sleep(pause_after(error, RECONNECT_SECONDS))
     current = await cluster.find(instance.name)
     if current is None or current.uid != instance.uid:
         raise InstanceLost(f"instance {instance.name} was deleted meanwhile", reason="Deleted")

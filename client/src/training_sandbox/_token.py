@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from training_sandbox._exceptions import InvalidRequest, TrainingSandboxError, Unauthorized
+from training_sandbox._patience import until_answered
 from training_sandbox._retry import Deadline
 
 if TYPE_CHECKING:
@@ -59,13 +61,15 @@ class InstanceToken:
 
         Raises:
             Unauthorized: it may not be read, or does not come.
+            ClusterUnavailable: the API does not answer for as long.
         """
         secret = self._instance.token_secret
         if not secret:
             return None
         deadline = Deadline.after(FIRST_SECONDS)
+        read = partial(self._cluster.token, secret)
         while self._token is None:
-            self._token = await self._cluster.token(secret)
+            self._token = await until_answered(read, deadline.remaining())
             if self._token is None:
                 if not deadline.remaining():
                     raise Unauthorized(

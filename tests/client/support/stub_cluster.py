@@ -37,19 +37,19 @@ class StubCluster:
     Attributes:
         objects: the TrainingInstances by name.
         reconcile: called with each object that was created, as the operator would be.
-        refusals: answers to the next creations.
+        answers_of_creation: what the next creations answer though they create.
         pod_address: host and port of the server in every pod; None when none listens.
-        token: the only one that port-forwards are let through with.
+        token: the only one that is let in.
         pod_log: what every pod wrote.
         secrets: the tokens in Secrets, by the Secret's name.
         forbids_secrets: whether reading them is refused.
+        watches: how many have begun.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.reconcile: Callable[[Object], None] = lambda _: None
-        self.refusals: list[Response] = []
-        self.loses_answers_of_creation = 0
+        self.answers_of_creation: list[Response] = []
         self.refuses_deletions = False
         self.pod_address: tuple[str, int] | None = None
         self.pod_log = ""
@@ -58,6 +58,9 @@ class StubCluster:
         self.secrets_read = 0
         self.token = "first"
         self.forwarded = 0
+        self._troubles: dict[str, list[Response]] = {}
+        self.watches = 0
+        self._watching = 0
         self._forwarding = 0
         self._former_address: tuple[str, int] | None = None
         self._kubeconfig = Path()
@@ -89,6 +92,18 @@ class StubCluster:
         }
         self._note("MODIFIED", resource)
 
+    def misbehave(self, verb: str, *answers: Response) -> None:
+        """Answer the next create, get, watch, delete or secret with these, and do nothing."""
+        self._troubles.setdefault(verb, []).extend(answers)
+
+    def still_to_misbehave(self, verb: str) -> int:
+        """How many of those answers nobody has had yet."""
+        return len(self._troubles.get(verb, []))
+
+    def end_watches(self) -> None:
+        """End the watches that are open."""
+        self._watching += 1
+
     async def until_created(self) -> None:
         """Wait for the first object."""
         await asyncio.to_thread(self._created.wait)
@@ -106,6 +121,11 @@ class StubCluster:
         """Let no server listen any more, and what was connected to one notice it."""
         self._former_address, self.pod_address = self.pod_address, None
         while self._forwarding:  # noqa: ASYNC110 (changed by another thread)
+            await asyncio.sleep(0.01)
+
+    async def until_watched(self) -> None:
+        """Wait for the first watch."""
+        while not self.watches:  # noqa: ASYNC110 (changed by another thread)
             await asyncio.sleep(0.01)
 
     def delete(self, name: str) -> None:
@@ -151,8 +171,8 @@ class StubCluster:
         self._events.append({"type": kind, "object": json.loads(json.dumps(resource))})
 
     async def _create(self, request: Request) -> Response:
-        if self.refusals:
-            return self.refusals.pop(0)
+        if trouble := self._trouble("create", request):
+            return trouble
         resource = await request.json()
         name = resource["metadata"]["name"]
         if name in self.objects:
@@ -167,18 +187,25 @@ class StubCluster:
         self._note("ADDED", resource)
         answer = JSONResponse(resource, 201)
         self.reconcile(resource)
-        if self.loses_answers_of_creation:
-            self.loses_answers_of_creation -= 1
-            return StreamingResponse(_broken(), 201)
-        return answer
+        return self.answers_of_creation.pop(0) if self.answers_of_creation else answer
+
+    def _trouble(self, verb: str, request: Request) -> Response | None:
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return refusal(401, "Unauthorized")
+        answers = self._troubles.get(verb)
+        return answers.pop(0) if answers else None
 
     async def _get(self, request: Request) -> Response:
+        if trouble := self._trouble("get", request):
+            return trouble
         resource = self.objects.get(request.path_params["name"])
         return JSONResponse(resource) if resource else refusal(404, "not found")
 
     async def _delete(self, request: Request) -> Response:
         if self.refuses_deletions:
             return refusal(403, "you may not delete instances")
+        if trouble := self._trouble("delete", request):
+            return trouble
         name = request.path_params["name"]
         resource, wanted = self.objects.get(name), await request.json()
         if resource is None:
@@ -191,15 +218,21 @@ class StubCluster:
 
     async def _list(self, request: Request) -> Response:
         if request.query_params.get("watch") == "true":
-            return StreamingResponse(self._watch(int(request.query_params["resourceVersion"])))
+            if trouble := self._trouble("watch", request):
+                return trouble
+            name = request.query_params["fieldSelector"].removeprefix("metadata.name=")
+            version = int(request.query_params["resourceVersion"])
+            return StreamingResponse(self._watch(name, version))
         return JSONResponse({"items": list(self.objects.values())})
 
-    async def _watch(self, version: int) -> AsyncIterator[str]:
-        seen = 0
-        while True:
+    async def _watch(self, name: str, version: int) -> AsyncIterator[str]:
+        seen, watching = 0, self._watching
+        self.watches += 1
+        while watching == self._watching:
             events, seen = self._events[seen:], len(self._events)
             for event in events:
-                if int(event["object"]["metadata"]["resourceVersion"]) > version:
+                metadata = event["object"]["metadata"]
+                if metadata["name"] == name and int(metadata["resourceVersion"]) > version:
                     yield json.dumps(event) + "\n"
             await asyncio.sleep(0.01)
 
@@ -207,6 +240,8 @@ class StubCluster:
         self.secrets_read += 1
         if self.forbids_secrets:
             return refusal(403, "secrets is forbidden")
+        if trouble := self._trouble("secret", request):
+            return trouble
         token = self.secrets.get(request.path_params["name"])
         if token is None:
             return refusal(404, "not found")
@@ -259,9 +294,21 @@ class StubCluster:
         self._forwarding -= 1
 
 
-def refusal(status: int, message: str) -> Response:
+def refusal(status: int, message: str, **details: str) -> Response:
     """An error of the API server."""
-    return JSONResponse({"kind": "Status", "message": message, "code": status}, status)
+    body = {"kind": "Status", "message": message, "details": details, "code": status}
+    return JSONResponse(body, status)
+
+
+def throttled(retry_after: float) -> Response:
+    """What priority and fairness answers: no Status."""
+    headers = {"Retry-After": str(retry_after)}
+    return PlainTextResponse("Too many requests, please try again later.\n", 429, headers)
+
+
+def lost() -> Response:
+    """An answer that breaks off."""
+    return StreamingResponse(_broken(), 201)
 
 
 async def _broken() -> AsyncIterator[bytes]:
