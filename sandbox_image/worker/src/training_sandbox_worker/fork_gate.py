@@ -254,6 +254,8 @@ class ForkGate:
             return False
         former = family.branchings.get(parent)
         if former is not None:
+            if former.waiting:
+                self._kill_those_on_their_way(parent, former)
             former.close()
         waiting = deque(zip(numbers, channels[1:], strict=True))
         started = process.started(parent)
