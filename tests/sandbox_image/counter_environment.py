@@ -9,6 +9,7 @@ COUNTER_READABLE and COUNTER_TRUTH for a folder that episodes, or only evaluatio
 
 import contextlib
 import ctypes
+import errno
 import os
 import random
 import signal
@@ -18,7 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+from training_sandbox_worker import branching
 from training_sandbox_worker.environment import (
     Environment,
     Episode,
@@ -41,6 +44,8 @@ class CounterEpisode(Episode):
         self._seeds: list[int | None] = []
         self._in_fork: Callable[[], object] = lambda: None
         self._in_branches: Callable[[], object] = lambda: None
+        self._on_the_way: Callable[[], object] = lambda: None
+        self._forks_left = -1
         self._hoard: list[bytearray] = []
         self._commands: dict[str, Callable[[str], str]] = {
             "add": self._add,
@@ -57,6 +62,8 @@ class CounterEpisode(Episode):
             "seeds": lambda _: " ".join(str(seed) for seed in self._seeds),
             "in-fork": self._act_in_fork,
             "in-branches": self._act_in_branches,
+            "on-the-way": self._act_on_the_way,
+            "forks-left": self._limit_forks,
             "pid": lambda _: str(os.getpid()),
             "parent": lambda _: str(os.getppid()),
             "opened-by": lambda _: str(self._opened_by),
@@ -134,6 +141,28 @@ class CounterEpisode(Episode):
         command, _, argument = action.partition(" ")
         self._in_branches = lambda: self._commands[command](argument)
         return "agreed"
+
+    def _act_on_the_way(self, action: str) -> str:
+        """What branches do before they ask for their channels."""
+        command, _, argument = action.partition(" ")
+        self._on_the_way = lambda: self._commands[command](argument)
+        branching.os = SimpleNamespace(fork=self._fork_branch)
+        return "agreed"
+
+    def _limit_forks(self, number: str) -> str:
+        """Let forks for branches fail after a number of them, as at the limit of a pod's pids."""
+        self._forks_left = int(number)
+        branching.os = SimpleNamespace(fork=self._fork_branch)
+        return "agreed"
+
+    def _fork_branch(self) -> int:
+        if self._forks_left == 0:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._forks_left -= 1
+        pid = os.fork()
+        if pid == 0:
+            self._on_the_way()
+        return pid
 
     def _write(self, name: str) -> str:
         Path(name).write_text("by agent code")

@@ -140,6 +140,27 @@ def test_what_agent_code_writes_into_its_channel_is_never_taken_for_an_answer(
     server.post("release", instance_id="after")
 
 
+@pytest.mark.parametrize(
+    ("forged", "error"),
+    [
+        ({"kind": "failed", "reason": "x" * 1_000_000}, "internal"),
+        ({"kind": "invalid", "detail": "x" * 1_000_000}, "invalid_request"),
+        ({"kind": "x" * 1_000_000}, "episode_lost"),
+        ({"kind": ["x" * 1_000_000]}, "episode_lost"),
+    ],
+)
+def test_a_forged_reason_is_cut_for_the_log_the_trajectory_and_the_caller(
+    server, episode, forged, error
+):
+    logged = len(server.log)
+    response = server.act(episode, f"write-descriptors {frame(forged)}")
+    assert response.json()["error"]["type"] == error
+    assert len(response.content) < 10_000
+    assert len(server.post("trajectory", instance_id=episode).content) < 10_000
+    server.post("release", instance_id=episode)
+    assert len(server.log) - logged < 10_000
+
+
 def test_a_forged_observation_that_is_one_is_the_agents_own(server, episode):
     answer = frame(observation(long="[{," * 300_000))
     assert server.observe(episode, f"write-descriptors {answer}") == "forged"

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from training_sandbox_server.forker import Forker
+from training_sandbox_server.forker import Forker, ForkError
+from training_sandbox_server.zygote_client import Zygote
 from training_sandbox_worker import wire
 
 
@@ -30,6 +32,31 @@ async def test_a_process_that_could_not_be_asked_for_is_not_waited_for(channel):
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(forker.fork(), 0.01)
     assert forker.children == 0
+
+
+@contextlib.contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """This process cannot open anything; not even pytest can, so not for a whole test."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_without_descriptors_there_is_no_process_and_none_is_waited_for(channel):
+    forker = Forker("any", channel[0])
+    with pytest.raises(ForkError, match="Too many open files"), no_descriptors_left():
+        await forker.fork()
+    assert forker.children == 0
+
+
+async def test_without_descriptors_an_episode_does_not_fork(channel):
+    zygote = Zygote(channel[0], 0, asyncio.get_running_loop().create_future())
+    with pytest.raises(ForkError, match="Too many open files"), no_descriptors_left():
+        await zygote.branch(0, 2)
+    assert zygote.children == 0
 
 
 async def test_a_ping_that_could_not_be_sent_does_not_take_the_answer_to_the_next(channel):

@@ -230,6 +230,59 @@ def test_an_episode_that_is_over_does_not_fork(server, parent):
     assert error(server.post("fork", instance_id=parent, n=1)) == (410, "episode_released")
 
 
+@pytest.mark.parametrize("forks", [0, 1])
+def test_without_processes_for_all_branches_there_is_none_and_the_episode_goes_on(
+    server, parent, wait_until, forks
+):
+    used, processes = server.used_slots(), server.processes_of_episodes()
+    server.act(parent, f"forks-left {forks}")
+    response = server.post("fork", instance_id=parent, n=2)
+    assert error(response) == (429, "full")
+    assert "Resource temporarily unavailable" in response.json()["detail"]
+    assert server.used_slots() == used
+    wait_until(lambda: server.processes_of_episodes() == processes)
+    server.act(parent, "forks-left 2")
+    assert server.observe(parent, "add 1") == "5"
+    assert [server.observe(branch, "add 1") for branch in ids(fork(server, parent))] == ["6", "6"]
+
+
+def test_an_episode_with_a_thread_does_not_fork_and_goes_on(server, parent):
+    server.act(parent, "thread 3600")
+    assert error(server.post("fork", instance_id=parent, n=1)) == (429, "full")
+    assert server.observe(parent, "add 1") == "5"
+
+
+def test_branches_on_their_way_end_with_a_fork_that_failed(server, parent, wait_until):
+    processes = server.processes_of_episodes()
+    server.act(parent, "forks-left 1")
+    server.act(parent, "on-the-way sleep 600")
+    assert error(server.post("fork", instance_id=parent, n=2)) == (429, "full")
+    wait_until(lambda: server.processes_of_episodes() == processes)
+
+
+def test_a_branch_that_dies_on_its_way_leaves_the_episode_as_it_was(start):
+    server = start(SANDBOX_STEP_TIMEOUT_SECONDS="3600")
+    parent = server.create()
+    server.act(parent, "on-the-way die 0")
+    assert error(server.post("fork", instance_id=parent, n=1)) == (429, "full")
+    assert server.used_slots() == 1
+    assert server.observe(parent, "add 1") == "1"
+
+
+@pytest.mark.parametrize("when", ["on-the-way", "in-branches"])
+def test_a_fork_does_not_wait_for_branches_of_a_parent_that_was_released(
+    start, in_background, wait_until, when
+):
+    server = start(SANDBOX_STEP_TIMEOUT_SECONDS="3600")
+    parent = server.create()
+    server.act(parent, f"{when} sleep 3000")
+    call = in_background(server.post, "fork", instance_id=parent, n=2)
+    wait_until(lambda: server.processes_of_episodes() == 3)
+    server.post("release", instance_id=parent)
+    assert error(call.result()) == (410, "episode_released")
+    wait_until(lambda: server.used_slots() == server.processes_of_episodes() == 0)
+
+
 @pytest.mark.parametrize("in_fork", ["die 3", "crash", "raise no"])
 def test_a_fork_that_fails_ends_the_episode_and_leaves_no_branch(
     server, parent, wait_until, in_fork

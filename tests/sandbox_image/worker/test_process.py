@@ -1,5 +1,6 @@
 """Each test runs a small program, as these functions act on the process that calls them."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -46,6 +47,23 @@ def test_children_are_only_the_direct_ones(run):
         process.kill_descendants(30)
     """)
     assert words == ["True"]
+
+
+def test_the_start_of_a_process_is_that_of_the_kernel(run):
+    (ticks,) = run("print(process.started(os.getppid()))")
+    started = psutil.Process().create_time()
+    assert psutil.boot_time() + int(ticks) / os.sysconf("SC_CLK_TCK") == pytest.approx(
+        started, rel=0, abs=5
+    )
+
+
+def test_a_process_that_has_ended_has_no_start(run):
+    words = run("""
+        child = subprocess.Popen(["true"])
+        child.wait()
+        print(process.started(child.pid))
+    """)
+    assert words == ["None"]
 
 
 def test_a_process_dies_with_its_parent(run, wait_until):

@@ -99,6 +99,23 @@ def test_the_end_of_a_branch_is_reported_once(zygote):
     assert zygote.hear() == {"kind": "pong"}
 
 
+def test_a_branch_that_is_killed_on_its_way_does_not_come(zygote, wait_until):
+    pid = zygote.open()
+    zygote.branch(0, pid, [1], [None])
+    zygote.act(0, "on-the-way sleep 600", 1)
+    (channel, _) = zygote.send_with_channels(
+        zygote.control, 2, kind="branch", pid=pid, processes=[2]
+    )
+    assert zygote.hear() == {"kind": "permitted", "pid": pid}
+    wire.send(zygote.channels[0], {"kind": "fork", "count": 1})
+    zygote.channels[0] = channel
+    assert wire.receive(channel) == {"kind": "forked"}
+    assert len(psutil.Process(pid).children()) == 2
+    zygote.kill(2)
+    wait_until(lambda: len(psutil.Process(pid).children()) == 1)
+    assert [total(zygote, number, 2) for number in (0, 1)] == ["0", "0"]
+
+
 def test_a_process_that_was_not_asked_to_fork_cannot(zygote):
     zygote.open()
     assert "PermissionError" in zygote.observe(0, "fork 0")

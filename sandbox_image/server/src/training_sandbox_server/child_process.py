@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 import signal
 import socket
+from collections.abc import Coroutine
+from typing import TypeVar
 
 from training_sandbox_server import frames
 from training_sandbox_server.forker import ForkedProcess
 from training_sandbox_worker import wire
+
+_Result = TypeVar("_Result")
 
 _CLOSE_SECONDS = 2.0
 _END_SECONDS = 10.0
@@ -40,10 +44,25 @@ class ChildProcess:
         return cls(process, await asyncio.open_unix_connection(sock=process.channel))
 
     async def move_to(self, channel: socket.socket) -> None:
-        """Go on with a new channel; the old one is closed."""
+        """Go on with a new channel, which is this object's then; the old one is closed."""
         old = self._writer
         self._reader, self._writer = await asyncio.open_unix_connection(sock=channel)
         old.close()
+
+    async def while_it_lives(self, work: Coroutine[object, object, _Result]) -> _Result:
+        """What work comes to that is for nothing when the process ends; it is cancelled then.
+
+        Raises:
+            ProcessGoneError: It has ended.
+        """
+        working = asyncio.create_task(work)
+        try:
+            await asyncio.wait({working, self.exited}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ProcessGoneError(f"process {self.pid} {manner(self.exited.result())}")
+            return working.result()
+        finally:
+            working.cancel()
 
     async def tell(self, frame: wire.Frame) -> None:
         """Send a frame that is answered elsewhere, or not at all.
@@ -104,6 +123,11 @@ class ChildProcess:
                 await frames.write(self._writer, {"kind": "close"})
                 await asyncio.shield(self.exited)
         await self.end()
+
+    def abandon(self) -> None:
+        """Kill the process and hear no more of it; nobody waits for its end."""
+        self._process.kill()
+        self._writer.close()
 
     async def end(self) -> None:
         """Kill the process and wait until it is gone (or, stuck in the kernel, will be)."""

@@ -18,6 +18,7 @@ from training_sandbox_server.errors import (
     InvalidRequestError,
     SandboxError,
 )
+from training_sandbox_server.forker import ForkError
 from training_sandbox_server.logs import about
 from training_sandbox_server.process_failures import opening_failure, playing_failure, told
 from training_sandbox_server.step_ledger import ExecutedStep, StepLedger, fingerprint
@@ -210,6 +211,7 @@ class Episode:
 
         Raises:
             EpisodeTerminatedError: There is nothing to go on with.
+            FullError: No processes can be had for them now.
             StepDeadlineError, EpisodeLostError, InternalError: This episode is lost.
             SandboxError: It is over.
         """
@@ -313,6 +315,9 @@ class Episode:
             await asyncio.gather(*(copy.end() for copy in copies))
             if isinstance(error, SandboxError):
                 raise
+            if isinstance(error, ForkError):
+                self.refuse_if_over()
+                raise opening_failure(error, "branches") from error
             raise await self._failure(error, "the fork") from error
         return copies
 

@@ -11,7 +11,7 @@ from training_sandbox_server.errors import InvalidRequestError
 from training_sandbox_server.forker import ForkedProcess, ForkError
 from training_sandbox_server.template import Template
 from training_sandbox_server.templates import Templates
-from training_sandbox_server.zygote_client import Zygote
+from training_sandbox_server.zygote_client import PermittedFork, Zygote
 from training_sandbox_worker import wire
 
 
@@ -26,6 +26,12 @@ FAILURES = (TimeoutError, ForkError, ProcessGoneError, EnvironmentFailedError, w
 
 _CARRY_WHAT_THE_CALLER_SENT = ("opened", "observation")
 """Only these answers can be about the caller's mistake."""
+
+_BRANCH_COMES_SECONDS = 5.0
+"""After the one before it, once its parent has forked it. One that died on its way tells nobody."""
+
+_MOST_TOLD = 1000
+"""Characters of a reason: agent code can write frames of 16 MiB in its process's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +107,19 @@ class EpisodeProcesses:
     async def fork(self, seeds: Sequence[int | None]) -> list["EpisodeProcesses"]:
         """Branches of the playing process, one for each seed; all or none.
 
-        When it fails, the playing process may be in an unknown state and should be ended.
-
         Args:
             seeds: Where a branch's random numbers go on from; None: as in the original.
+
+        Raises:
+            ForkError: There are none now; the playing process goes on as before. After all else of
+                `FAILURES` its state is not known, and it should be ended.
         """
         player = self._playing()
         async with asyncio.timeout(self._seconds):
             permitted = await self._zygote.branch(player.pid, len(seeds))
             try:
-                await player.tell({"kind": "fork", "count": len(seeds)})
-                await player.move_to(permitted.channel)
-                _require(await player.hear(self._seconds), "forked")
-                return [
-                    await self._branch(branch, seed)
-                    for branch, seed in zip(permitted.branches, seeds, strict=True)
-                ]
+                await _ask_to_fork(player, permitted)
+                return await player.while_it_lives(self._forks(player, permitted, seeds))
             except BaseException:
                 permitted.abandon()
                 raise
@@ -173,11 +176,23 @@ class EpisodeProcesses:
             await player.end()
             raise
 
+    async def _forks(
+        self, player: ChildProcess, permitted: PermittedFork, seeds: Sequence[int | None]
+    ) -> list["EpisodeProcesses"]:
+        _require_forked(await player.hear(self._seconds))
+        return [
+            await self._branch(branch, seed)
+            for branch, seed in zip(permitted.branches, seeds, strict=True)
+        ]
+
     async def _branch(
-        self, forked: "asyncio.Task[ForkedProcess]", seed: int | None
+        self, coming: "asyncio.Task[ChildProcess]", seed: int | None
     ) -> "EpisodeProcesses":
         branch = EpisodeProcesses(self._zygote, self._templates, self._task, self._seconds)
-        process = await ChildProcess.of(await forked)
+        try:
+            process = await asyncio.wait_for(coming, _BRANCH_COMES_SECONDS)
+        except TimeoutError as error:
+            raise ForkError("a branch ended before it began") from error
         branch._player = process
         branch._running.add(process)
         await process.tell({"kind": "seed", "seed": seed})
@@ -209,14 +224,34 @@ class EpisodeProcesses:
         return _require(answer, kind)
 
 
+async def _ask_to_fork(player: ChildProcess, permitted: PermittedFork) -> None:
+    try:
+        await player.tell({"kind": "fork", "count": len(permitted.branches)})
+        await player.move_to(permitted.channel)
+    except BaseException:
+        permitted.channel.close()
+        raise
+
+
+def _require_forked(answer: wire.Frame) -> None:
+    """Raise unless the playing process has forked all its branches."""
+    try:
+        _require(answer, "forked")
+    except EnvironmentFailedError as error:
+        # It says so itself, on its new channel: it only has fewer branches than it was to have.
+        raise ForkError(str(error)) from error
+
+
 def _require(answer: wire.Frame, kind: str) -> wire.Frame:
     """The answer, if it is of the kind that was asked for."""
     match answer:
         case {"kind": "invalid", "detail": str(detail)} if kind in _CARRY_WHAT_THE_CALLER_SENT:
-            raise InvalidRequestError(detail)
+            raise InvalidRequestError(detail[:_MOST_TOLD])
         case {"kind": "failed", "reason": str(reason)}:
-            raise EnvironmentFailedError(reason)
+            raise EnvironmentFailedError(reason[:_MOST_TOLD])
         case {"kind": answered} if answered == kind:
             return answer
+        case {"kind": str(answered)}:
+            raise ProcessGoneError(f"the process answered {answered[:_MOST_TOLD]!r}")
         case _:
-            raise ProcessGoneError(f"the process answered {answer.get('kind')!r}")
+            raise ProcessGoneError("the process gave an answer of no kind")

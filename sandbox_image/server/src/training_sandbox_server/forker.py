@@ -30,7 +30,7 @@ class ForkedProcess:
     Attributes:
         pid: For the log, and to name it to the zygote while it lives.
         channel: The server's end of its socket pair, not blocking.
-        kill: Asks for a SIGKILL of the process with its session.
+        kill: Asks for a SIGKILL of the process; what it started is killed when it has ended.
         exited: Its exit code, once it has ended; None where nobody knows the code.
     """
 
@@ -73,9 +73,8 @@ class Forker:
         Raises:
             ForkError: There is none.
         """
+        ((ours, theirs),) = channels(1)
         number, forked, exited = self._expect()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
         try:
             with theirs:
                 await self._send({"kind": "fork", "process": number}, theirs.fileno())
@@ -186,6 +185,24 @@ class Forker:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def channels(count: int) -> list[tuple[socket.socket, socket.socket]]:
+    """Socket pairs, the server's end of each first; that one is not blocking.
+
+    Raises:
+        ForkError: There are not as many descriptors.
+    """
+    pairs: list[tuple[socket.socket, socket.socket]] = []
+    try:
+        for _ in range(count):
+            pairs.append(socket.socketpair())
+            pairs[-1][0].setblocking(False)
+    except OSError as error:
+        for end in itertools.chain.from_iterable(pairs):
+            end.close()
+        raise ForkError(f"no channel can be had: {error.strerror}") from error
+    return pairs
 
 
 def set_result(future: "asyncio.Future[_Value] | None", value: _Value) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 from training_sandbox_server import frames
 from training_sandbox_server.errors import InvalidRequestError
-from training_sandbox_server.forker import ForkedProcess, Forker
+from training_sandbox_server.forker import ForkedProcess, Forker, ForkError
 from training_sandbox_server.memory_use import private_bytes
 from training_sandbox_worker import wire
 
@@ -47,10 +47,10 @@ class Template(Forker):
             template = cls(await forker.fork())
             try:
                 await template._open(task)
+                await template._measure()
             except BaseException:
                 template.kill()
                 raise
-        template.memory_bytes = await asyncio.to_thread(private_bytes, template._process.pid)
         return template
 
     async def fork(self) -> ForkedProcess:
@@ -81,7 +81,11 @@ class Template(Forker):
             await asyncio.wait_for(asyncio.shield(self._process.exited), _END_SECONDS)
 
     async def _open(self, task: Mapping[str, object]) -> None:
-        reader, writer = await asyncio.open_unix_connection(sock=self._control.dup())
+        try:
+            channel = self._control.dup()
+        except OSError as error:
+            raise ForkError(f"no channel can be had: {error.strerror}") from error
+        reader, writer = await asyncio.open_unix_connection(sock=channel)
         try:
             await frames.write(writer, {"kind": "template", "task": task})
             answer = await frames.read(reader)
@@ -97,6 +101,12 @@ class Template(Forker):
             case _:
                 writer.close()
                 raise TemplateError(str(cast("object", answer.get("reason"))))
+
+    async def _measure(self) -> None:
+        try:
+            self.memory_bytes = await asyncio.to_thread(private_bytes, self._process.pid)
+        except RuntimeError as error:
+            raise ForkError(f"a template cannot be measured: {error}") from error
 
     def _handle(self, frame: wire.Frame) -> None:
         super()._handle(frame)

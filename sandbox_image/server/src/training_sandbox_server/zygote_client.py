@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import cast
 
 from training_sandbox_server import frames
-from training_sandbox_server.child_process import manner
-from training_sandbox_server.forker import ForkedProcess, Forker, ForkError, set_result
+from training_sandbox_server.child_process import ChildProcess, manner
+from training_sandbox_server.forker import Forker, ForkError, channels, set_result
 from training_sandbox_server.reaper import ChildReaper
 from training_sandbox_worker import wire
 
@@ -43,23 +43,23 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Branches:
+class PermittedFork:
     """What a process that is about to fork gets, see `Zygote.branch`.
 
     Attributes:
-        channel: The process's own new channel.
-        branches: The pid of each branch, when it comes, and all else of it.
+        channel: The process's own new channel; the caller's, who hands it to the process's
+            `ChildProcess` or closes it.
+        branches: Each branch, when it comes.
     """
 
     channel: socket.socket
-    branches: "Sequence[asyncio.Task[ForkedProcess]]"
+    branches: "Sequence[asyncio.Task[ChildProcess]]"
 
     def abandon(self) -> None:
-        """Take none of them; those that have come are killed, whoever talks to them already."""
-        self.channel.close()
+        """Take none of the branches; those that have come are killed, whoever talks to them."""
         for branch in self.branches:
             if not branch.cancel() and not branch.cancelled() and branch.exception() is None:
-                branch.result().kill()
+                branch.result().abandon()
 
 
 class Zygote(Forker):
@@ -144,7 +144,7 @@ class Zygote(Forker):
             raise BootError(f"the zygote {how} before it was ready", usage=False) from error
         self.listen(reader, writer)
 
-    async def branch(self, pid: int, count: int) -> Branches:
+    async def branch(self, pid: int, count: int) -> PermittedFork:
         """Let a process fork; it is still to be asked to.
 
         Args:
@@ -154,9 +154,7 @@ class Zygote(Forker):
         Raises:
             ForkError: It may not.
         """
-        pairs = [socket.socketpair() for _ in range(count + 1)]
-        for ours, _ in pairs:
-            ours.setblocking(False)
+        pairs = channels(count + 1)
         expected = [self._expect() for _ in range(count)]
         try:
             await self._ask_permit(
@@ -175,7 +173,7 @@ class Zygote(Forker):
             asyncio.create_task(self._branch(number, forked, exited, ours))
             for (number, forked, exited), (ours, _) in zip(expected, pairs[1:], strict=True)
         ]
-        return Branches(pairs[0][0], branches)
+        return PermittedFork(pairs[0][0], branches)
 
     async def _ask_permit(
         self, pid: int, numbers: Sequence[int], channels: Sequence[socket.socket]
@@ -204,9 +202,9 @@ class Zygote(Forker):
         forked: "asyncio.Future[int]",
         exited: "asyncio.Future[int | None]",
         channel: socket.socket,
-    ) -> ForkedProcess:
+    ) -> ChildProcess:
         try:
-            return self._forked(number, await forked, channel, exited)
+            return await ChildProcess.of(self._forked(number, await forked, channel, exited))
         except BaseException:
             channel.close()
             self._kill(number)

@@ -84,14 +84,18 @@ class _Branching:
     """Branches of one process that were asked for.
 
     Attributes:
+        parent_started: See `process.started`.
         permits: How often it still may fork.
         channel: The parent's new channel; None once it has it.
         waiting: Number and channel of each branch that has not come yet.
+        withdrawn: Whether one of them was told not to come.
     """
 
+    parent_started: int | None
     permits: int
     channel: int | None
     waiting: deque[tuple[int, int]]
+    withdrawn: bool = False
 
     def withdraw(self, number: int) -> bool:
         """Let the branch of a number not come any more; False if it is not awaited."""
@@ -147,7 +151,7 @@ class ForkGate:
 
     Args:
         registrar: Where they are announced.
-        report: Tells the owner of the zygote that a branch was `forked` or has `exited`.
+        report: Tells the owner of the zygote that a branch was `forked`, or not, or has `exited`.
     """
 
     def __init__(self, registrar: Registrar, report: Callable[[wire.Frame], None]) -> None:
@@ -198,17 +202,22 @@ class ForkGate:
         return pid in self._branches
 
     def kill(self, number: int) -> bool:
-        """SIGKILL the branch of a number, or let it not come any more; False if there is none."""
+        """SIGKILL the branch of a number, or let it not come any more; False if there is none.
+
+        One that is on its way is killed as well, and so are all with which it was to come: they
+        would get the channels of the next branches of their parent, which may live on.
+        """
         for branch in self._branches.values():
             if branch.number == number:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(branch.handle, signal.SIGKILL)
                 return True
-        return any(
-            branching.withdraw(number)
-            for family in self._families.values()
-            for branching in family.branchings.values()
-        )
+        for family in self._families.values():
+            for parent, branching in family.branchings.items():
+                if branching.withdraw(number):
+                    self._kill_those_on_their_way(parent, branching)
+                    return True
+        return False
 
     def ended(self, pid: int, code: int | None) -> None:
         """Report the end of a branch, once.
@@ -245,10 +254,25 @@ class ForkGate:
             return False
         former = family.branchings.get(parent)
         if former is not None:
+            if former.waiting:
+                self._kill_those_on_their_way(parent, former)
             former.close()
         waiting = deque(zip(numbers, channels[1:], strict=True))
-        family.branchings[parent] = _Branching(len(numbers), channels[0], waiting)
+        started = process.started(parent)
+        family.branchings[parent] = _Branching(started, len(numbers), channels[0], waiting)
         return True
+
+    def _kill_those_on_their_way(self, parent: int, branching: _Branching) -> None:
+        if branching.withdrawn:
+            return
+        branching.withdrawn = True
+        branching.permits = 0
+        unknown = [pid for pid in process.children(parent) if pid not in self._branches]
+        # What a parent that has ended left behind is the zygote's child, and not spared.
+        if process.started(parent) == branching.parent_started:
+            for pid in unknown:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _admit(self) -> None:
         while (announced := self._registrar.receive()) is not None:
@@ -279,23 +303,32 @@ class ForkGate:
     def _hand_over_channel(self, family: _Family, notification: Notification) -> None:
         pid = notification.pid
         own = family.branchings.get(pid)
-        # Another thread of a branch would get the channel of the next branch.
-        if process.count_threads(pid) != 1:
-            self._refuse(family, notification)
-        elif own is not None and own.channel is not None:
+        if own is not None and own.channel is not None:
             # What it forked from now on would have its channel.
             own.permits = 0
             channel, own.channel = own.channel, None
             self._give(family, notification, channel)
+        # Another thread of a branch would get the channel of the next branch.
+        elif process.count_threads(pid) != 1:
+            self._refuse(family, notification)
         elif waiting := self._branches_awaited_with(family, pid):
             number, channel = waiting.popleft()
-            with contextlib.suppress(ProcessLookupError):
-                self._branches[pid] = _Branch(number, os.pidfd_open(pid))
-                self._family_of[pid] = family
-                self._report({"kind": "forked", "process": number, "pid": pid})
+            self._begin(family, number, pid)
             self._give(family, notification, channel)
         else:
             self._refuse(family, notification)
+
+    def _begin(self, family: _Family, number: int, pid: int) -> None:
+        try:
+            self._branches[pid] = _Branch(number, os.pidfd_open(pid))
+        except OSError as error:
+            # It has ended, or nobody would hear of its end.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self._report({"kind": "fork_failed", "process": number, "reason": str(error)})
+        else:
+            self._family_of[pid] = family
+            self._report({"kind": "forked", "process": number, "pid": pid})
 
     def _give(self, family: _Family, notification: Notification, channel: int) -> None:
         """Hand a channel over; it is closed here, and lost if the process cannot take it."""

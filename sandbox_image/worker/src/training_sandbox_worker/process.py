@@ -89,6 +89,14 @@ def parent_of(pid: int) -> int | None:
         return None
 
 
+def started(pid: int) -> int | None:
+    """When a process started, in ticks; tells it from others of its id. None when it has ended."""
+    try:
+        return _started_in(Path(f"/proc/{pid}/stat").read_bytes())
+    except OSError:
+        return None
+
+
 def children(parent: int) -> list[int]:
     """The direct children of a process, zombies included."""
     return _children_by_parent().get(parent, [])
@@ -156,6 +164,11 @@ def _children_by_parent() -> dict[int, list[int]]:
 def _parent_in(stat: bytes) -> int:
     # proc_pid_stat(5): pid (comm) state ppid …; comm may itself contain parentheses.
     return int(stat[stat.rindex(b")") + 2 :].split(None, 2)[1])
+
+
+def _started_in(stat: bytes) -> int:
+    # The 22nd field; the third comes after comm.
+    return int(stat[stat.rindex(b")") + 2 :].split()[19])
 
 
 def _prctl(option: int, value: int) -> None:

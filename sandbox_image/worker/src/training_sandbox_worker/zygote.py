@@ -68,7 +68,7 @@ class Zygote(ForkServer):
     Everything that processes leave behind becomes its child, and is killed; but not branches, which
     live on when the episode that they come from ends. Beside the frames of a fork server it takes
     `branch`, with the new channels of the episode and its branches, and answers `permitted` or
-    `not_permitted`; each branch is `forked` then.
+    `not_permitted`; each branch is `forked` (or `fork_failed`) then.
 
     Args:
         control: The connection to the owner.
