@@ -113,7 +113,7 @@ def test_the_client_deletes_its_instance_when_it_leaves(
     namespace: Namespace, leave: Callable[[], Any], error: type[Exception] | None
 ) -> None:
     def visit() -> None:
-        with TrainingSandbox(env_type="appworld", namespace=namespace.name, name="visit") as box:
+        with TrainingSandbox(env_type="bfcl", namespace=namespace.name, name="visit") as box:
             box.get_env_profile(split="train")
             assert namespace.instance("visit") is not None
             leave()

@@ -6,9 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.conftest import Solutions
 from tests.e2e.support.cluster import Namespace, cluster_command, kubectl, run, wait_until
 from tests.e2e.support.play import action
 from training_sandbox import EpisodeLost, InstanceLost, InstanceNotReady, TrainingSandbox
+
+TAKES_ALL_MEMORY = """
+taken = []
+while True:
+    taken.append(b"x" * 10_000_000)
+"""
 
 
 @pytest.fixture
@@ -80,6 +87,25 @@ def test_a_container_without_enough_memory_is_reported_as_oom_killed(namespace: 
     assert "OOMKilled" in condition["message"]
     assert status["podName"]
     assert any("OOMKilled" in event["message"] for event in namespace.events("starved"))
+
+
+def test_an_episode_that_takes_all_memory_is_lost_and_the_others_go_on(
+    namespace: Namespace, solutions: Solutions
+) -> None:
+    bounded = {"requests": {"memory": "512Mi"}, "limits": {"memory": "1Gi"}}
+    namespace.apply("bounded", envType="appworld", resources=bounded)
+    incarnation = namespace.wait_phase("bounded", "Ready")["incarnation"]
+    task_id, solution = next(iter(solutions.items()))
+    with TrainingSandbox.attach("bounded", namespace=namespace.name) as box:
+        greedy = box.create_instance(task_id=task_id)["info"]["instance_id"]
+        modest = box.create_instance(task_id=task_id)["info"]["instance_id"]
+        with pytest.raises(EpisodeLost) as raised:
+            box.step(greedy, action(TAKES_ALL_MEMORY))
+        assert raised.value.details["reason"] == "out_of_memory"
+        for code in solution["right"]:
+            box.step(modest, action(code))
+        assert box.evaluate(modest) == 1.0
+    assert namespace.status("bounded")["incarnation"] == incarnation
 
 
 def test_a_server_that_cannot_start_ends_as_a_crash_loop_with_its_last_words(
