@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,19 @@ def render(*arguments: str) -> list[dict[str, Any]]:
     """The documents that the release has with these values, in the namespace system."""
     documents = yaml.load_all(rendered(*arguments), Loader=StrictLoader)
     return [document for document in documents if document]
+
+
+def notes(folder: Path, *arguments: str) -> str:
+    """What Helm tells after it has installed the release; it renders that for a cluster only."""
+    chart = folder / "chart"
+    shutil.copytree(CHART, chart)
+    (chart / "templates/NOTES.txt").rename(chart / "notes.txt")
+    wrapped = '{{ dict "notes" (tpl (.Files.Get "notes.txt") .) | toJson }}'
+    (chart / "templates/notes.yaml").write_text(wrapped)
+    only_this = ("--show-only", "templates/notes.yaml", "--namespace", "system")
+    result = helm("template", "release", str(chart), *only_this, *KUBERNETES, *arguments)
+    assert result.returncode == 0, result.stderr
+    return yaml.safe_load(result.stdout)["notes"]
 
 
 def only(documents: list[dict[str, Any]], kind: str, **match: str) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.project.chart import CHART, KUBERNETES, helm, only, render
+from tests.project.chart import CHART, KUBERNETES, helm, notes, only, render
 from training_sandbox_operator.metrics import Metrics
-from training_sandbox_operator.model.catalogue import Allowances, parse_catalogue
+from training_sandbox_operator.model.catalogue import Allowances, CatalogueError, parse_catalogue
 
 
 def test_the_chart_lints_without_a_warning() -> None:
@@ -75,6 +76,38 @@ def test_an_operator_of_chosen_namespaces_has_no_cluster_role() -> None:
     assert "ClusterRoleBinding" not in {document["kind"] for document in documents}
     (container,) = only(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert {"--namespace=team-a", "--namespace=team-b"} <= set(container["args"])
+
+
+@pytest.mark.parametrize(
+    ("values", "namespace"),
+    [
+        ((), "system"),
+        (("--set", "watchNamespaces=null"), "system"),
+        (("--set", "watchNamespaces={team-a,b}"), "team-a"),
+    ],
+)
+def test_helm_test_plays_where_the_operator_works(values: tuple[str, ...], namespace: str) -> None:
+    documents = render(*values)
+    pod = only(documents, "Pod")
+    command = pod["spec"]["containers"][0]["command"]
+    assert command[command.index("--namespace") + 1] == namespace
+    only(documents, "Role", name="release-training-sandbox-test", namespace=namespace)
+    binding = only(
+        documents, "RoleBinding", name="release-training-sandbox-test", namespace=namespace
+    )
+    account = only(documents, "ServiceAccount", name=pod["spec"]["serviceAccountName"])
+    assert binding["subjects"] == [
+        {
+            "kind": "ServiceAccount",
+            **{key: account["metadata"][key] for key in ("name", "namespace")},
+        }
+    ]
+
+
+def test_the_notes_start_an_instance_where_the_operator_works(tmp_path: Path) -> None:
+    told = notes(tmp_path, "--set", "watchNamespaces={team-a,b}")
+    assert "kubectl apply -f - --namespace team-a <<EOF" in told
+    assert "--timeout=3m --namespace team-a && kubectl get ti --namespace team-a\n" in told
 
 
 def test_the_operator_reads_its_signing_key_and_is_told_where_it_is() -> None:
@@ -253,12 +286,15 @@ def test_the_log_can_be_json() -> None:
     assert "--log-format=json" in container["args"]
 
 
+def templated(values: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    file = folder / "values.json"
+    file.write_text(json.dumps(values))
+    return helm("template", "release", str(CHART), "--values", str(file), *KUBERNETES)
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"environments": {"appworld": {"image": "x", "slots": 0}}}, "slots"),
-        ({"environments": {"appworld": {"image": "x", "slots": 257}}}, "slots"),
-        ({"environments": {"appworld": {"image": ""}}}, "image"),
         ({"environments": {"Bad_Name": {"image": "x"}}}, "Bad_Name"),
         ({"logLevel": "loud"}, "logLevel"),
         ({"image": {"repository": "x", "pullPolicy": "Sometimes"}}, "pullPolicy"),
@@ -274,8 +310,57 @@ def test_the_log_can_be_json() -> None:
     ],
 )
 def test_bad_values_are_refused_by_name(values: dict[str, Any], named: str, tmp_path: Path) -> None:
-    file = tmp_path / "values.json"
-    file.write_text(json.dumps(values))
-    result = helm("template", str(CHART), "--values", str(file), *KUBERNETES)
+    result = templated(values, tmp_path)
     assert result.returncode != 0
     assert named in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ({"image": ""}, "image"),
+        ({"image": "a b"}, "image"),
+        ({"slots": 0}, "slots"),
+        ({"slots": 257}, "slots"),
+        ({"startupSeconds": 0}, "startupSeconds"),
+        ({"startupSeconds": 86401}, "startupSeconds"),
+        ({"tmpSize": "1.2.3Gi"}, "tmpSize"),
+        ({"tmpSize": "0" * 65}, "tmpSize"),
+        ({"resources": {"limits": {"cpu": -1}}}, "cpu"),
+        ({"resources": {"limit": {}}}, "limit"),
+        ({"env": [{"name": "A-B", "value": "x"}]}, "name"),
+        ({"env": [{"name": "A", "valeu": "x"}]}, "valeu"),
+        ({"env": [{"name": "A", "value": True}]}, "value"),
+        ({"env": [{"name": "A", "valueFrom": "x"}]}, "valueFrom"),
+        ({"imagePullSecrets": [{"name": "x" * 254}]}, "name"),
+    ],
+)
+def test_an_entry_that_the_operator_could_not_read_is_refused_by_helm(
+    entry: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    environments = {"appworld": {"image": "x", **entry}}
+    with pytest.raises(CatalogueError):
+        parse_catalogue(json.dumps({"environments": environments}))
+    result = templated({"environments": environments}, tmp_path)
+    assert result.returncode != 0
+    assert named in result.stderr
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"image": "registry.example:5000/a/b@sha256:" + "0" * 64},
+        {"startupSeconds": 86400},
+        {"tmpSize": "1.5Gi", "resources": {"limits": {"cpu": 0.5, "memory": "1e9"}}},
+        {"env": [{"name": "_A1", "value": 16}, {"name": "B", "value": None}]},
+        {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
+    ],
+)
+def test_an_entry_that_helm_accepts_is_read_by_the_operator(
+    entry: dict[str, Any], tmp_path: Path
+) -> None:
+    result = templated({"environments": {"mine": {"image": "x", **entry}}}, tmp_path)
+    assert result.returncode == 0, result.stderr
+    documents = [one for one in yaml.safe_load_all(result.stdout) if one]
+    text = only(documents, "ConfigMap")["data"]["catalogue.yaml"]
+    assert "mine" in parse_catalogue(text).names
