@@ -174,5 +174,13 @@ class LeavesAThread(NumberGame):
         threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
 
 
+class StartsOnce(NumberGame):
+    """The kit starts the second server with another order of hashes."""
+
+    def preload(self) -> None:
+        if os.environ.get("PYTHONHASHSEED") == "2":
+            raise RuntimeError("started before")
+
+
 def no_examples() -> list[Example]:
     return []

@@ -99,6 +99,23 @@ def test_threads_that_preload_leaves_are_found_and_nothing_else_is_checked(check
     assert {outcome.verdict for outcome in others} == {Verdict.SKIPPED}
 
 
+def test_a_server_that_does_not_start_is_told_beside_the_checks_that_are_wanted_only(check):
+    found = check("broken_games:LeavesAThread", ["tasks"])
+    assert [(outcome.check, outcome.verdict) for outcome in found] == [
+        ("starts", Verdict.FAILED),
+        ("tasks", Verdict.SKIPPED),
+    ]
+
+
+def test_a_second_server_that_does_not_start_fails_the_check_that_wants_it_and_no_other(check):
+    starts, deterministic, isolated = check(
+        "broken_games:StartsOnce", ["starts", "deterministic", "isolated"]
+    )
+    assert (starts.verdict, isolated.verdict) == (Verdict.PASSED, Verdict.PASSED)
+    assert (deterministic.check, deterministic.verdict) == ("deterministic", Verdict.FAILED)
+    assert "started before" in deterministic.text
+
+
 def test_a_good_environment_passes_every_check_and_its_costs_are_told(check):
     *outcomes, costs = check("number_game:NumberGame")
     assert [outcome.check for outcome in outcomes] == [check.name for check in CHECKS]

@@ -1,6 +1,7 @@
 """From an installed environment to the outcome of every check."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +36,22 @@ class Kit:
         Raises:
             KitError: The environment gives no examples.
         """
-        try:
-            with Served(self.installation, 1, self.log) as served:
-                yield from self._run(served)
-        except ServerFailedError as error:
-            starts, *others = CHECKS
-            yield Outcome(starts.name, starts.promise, Verdict.FAILED, str(error), starts.remedy)
-            for check in others:
-                yield Outcome(
-                    check.name, check.promise, Verdict.SKIPPED, "the server does not start"
-                )
+        with ExitStack() as stack:
+            try:
+                served = stack.enter_context(Served(self.installation, 1, self.log))
+            except ServerFailedError as error:
+                yield from self._unchecked(str(error))
+                return
+            yield from self._run(served)
+
+    def _unchecked(self, why: str) -> Iterator[Outcome]:
+        """The outcomes where there is no server to look at."""
+        starts = CHECKS[0]
+        yield Outcome(starts.name, starts.promise, Verdict.FAILED, why, starts.remedy)
+        for check in self.checks:
+            if check is not starts:
+                text = "the server does not start"
+                yield Outcome(check.name, check.promise, Verdict.SKIPPED, text)
 
     def _run(self, served: Served) -> Iterator[Outcome | Costs]:
         examples = self.installation.examples()
@@ -71,7 +78,7 @@ def run_check(check: Check, subject: Subject) -> Outcome:
         note = check.run(subject)
     except NotApplicable as reason:
         return Outcome(check.name, check.promise, Verdict.SKIPPED, str(reason))
-    except Violation as violation:
+    except (Violation, ServerFailedError) as failure:
         subject.served.release_all()
-        return Outcome(check.name, check.promise, Verdict.FAILED, str(violation), check.remedy)
+        return Outcome(check.name, check.promise, Verdict.FAILED, str(failure), check.remedy)
     return Outcome(check.name, check.promise, Verdict.PASSED, note or "")
