@@ -204,7 +204,10 @@ class ServerFault(InfrastructureError):
 
 
 class ForkUnsupported(InfrastructureError):
-    """The server's kernel cannot fork running episodes; ``create_group`` works all the same."""
+    """The server's kernel cannot fork running episodes, or this one has threads and goes on.
+
+    ``create_group`` works all the same.
+    """
 
 
 class InstanceNotReady(InfrastructureError):

@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox_image.hostile.agent_code import plain, smuggle
 from tests.sandbox_image.hostile.arena import Player
 
-ERRORS = {"episode_lost", "internal", "step_deadline", "full"}
+ERRORS = {"episode_lost", "internal", "step_deadline", "full", "fork_unsupported"}
 
 # What the runtime does between the permission to fork and the new channels is open to patches.
 TOOLS = """

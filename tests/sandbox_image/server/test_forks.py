@@ -248,7 +248,7 @@ def test_without_processes_for_all_branches_there_is_none_and_the_episode_goes_o
 
 def test_an_episode_with_a_thread_does_not_fork_and_goes_on(server, parent):
     server.act(parent, "thread 3600")
-    assert error(server.post("fork", instance_id=parent, n=1)) == (429, "full")
+    assert error(server.post("fork", instance_id=parent, n=1)) == (501, "fork_unsupported")
     assert server.observe(parent, "add 1") == "5"
 
 

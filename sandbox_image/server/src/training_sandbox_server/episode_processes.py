@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from training_sandbox_server.child_process import ChildProcess, ProcessGoneError
-from training_sandbox_server.errors import InvalidRequestError
+from training_sandbox_server.errors import ForkUnsupportedError, InvalidRequestError
 from training_sandbox_server.forker import ForkedProcess, ForkError
 from training_sandbox_server.template import Template
 from training_sandbox_server.templates import Templates
@@ -111,6 +111,7 @@ class EpisodeProcesses:
             seeds: Where a branch's random numbers go on from; None: as in the original.
 
         Raises:
+            ForkUnsupportedError: It has threads; the playing process goes on as before.
             ForkError: There are none now; the playing process goes on as before. After all else of
                 `FAILURES` its state is not known, and it should be ended.
         """
@@ -235,6 +236,8 @@ async def _ask_to_fork(player: ChildProcess, permitted: PermittedFork) -> None:
 
 def _require_forked(answer: wire.Frame) -> None:
     """Raise unless the playing process has forked all its branches."""
+    if answer.get("kind") == "refused":
+        raise ForkUnsupportedError("this episode cannot be forked while it has threads of its own")
     try:
         _require(answer, "forked")
     except EnvironmentFailedError as error:

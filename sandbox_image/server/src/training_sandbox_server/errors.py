@@ -162,7 +162,7 @@ class FullError(SandboxError):
 
 
 class ForkUnsupportedError(SandboxError):
-    """Running episodes cannot be forked on this kernel."""
+    """No running episode can be forked on this kernel, or this one cannot."""
 
     status = 501
     type = "fork_unsupported"

@@ -17,7 +17,7 @@ from training_sandbox_worker.jail.notifications import gate_call
 
 
 def branch(episode: Episode, channel: socket.socket, count: int) -> socket.socket:
-    """Fork, and say `forked` (the original: or `failed`) on the new channel.
+    """Fork, and say `forked` (the original: or `failed`, or `refused`) on the new channel.
 
     A branch finds a `seed` frame on its channel: where its random numbers go on from, or null for
     one that goes on as the original.
@@ -54,7 +54,9 @@ def branch(episode: Episode, channel: socket.socket, count: int) -> socket.socke
     if failure is None:
         wire.send(new_channel, {"kind": "forked"})
     else:
-        wire.send(new_channel, {"kind": "failed", "reason": one_line(failure)})
+        # The fork gate lets no process fork that has threads; else something is used up for now.
+        kind = "refused" if isinstance(failure, PermissionError) else "failed"
+        wire.send(new_channel, {"kind": kind, "reason": one_line(failure)})
     return new_channel
 
 
