@@ -104,8 +104,12 @@ lint: $(VENVS) ## Check format, lint, types and the direction of imports
 	.venv/bin/basedpyright
 	$(foreach environment,$(ENVIRONMENTS),.venv/bin/basedpyright --project sandbox_image/environments/$(environment) &&) true
 	.venv/bin/basedpyright --project client/src/training_sandbox/_template --pythonpath .venv/bin/python
-	PYTHONPATH=$(subst $(space),:,$(ENVIRONMENTS:%=sandbox_image/environments/%/src)) .venv/bin/lint-imports
+	$(MAKE) --no-print-directory lint-imports
 	git ls-files -z tests/cluster tests/sandbox_image/unprivileged .ci | xargs -0 grep -lZE '^#!.*(ba)?sh' | xargs -0 .venv/bin/shellcheck --external-sources --source-path SCRIPTDIR
+
+.PHONY: lint-imports
+lint-imports: venv ## Check the direction of imports alone
+	PYTHONPATH=$(subst $(space),:,$(ENVIRONMENTS:%=sandbox_image/environments/%/src)) .venv/bin/lint-imports
 
 .PHONY: format
 format: venv ## Format the code
@@ -193,7 +197,8 @@ known-env:
 .PHONY: venv
 venv: .venv/.complete ## Install the packages and uv: .venv/bin/tsb, build/tools/bin/uv
 
-venv-%: build/venvs/%/.complete ;
+venv-%: build/venvs/%/.complete ## Install one environment: build/venvs/NAME
+	@:
 .PRECIOUS: build/venvs/%/.complete locks/%.txt
 
 .venv/.complete: locks/development.txt $(UV) pyproject.toml operator/pyproject.toml client/pyproject.toml sandbox_image/server/pyproject.toml sandbox_image/worker/pyproject.toml sandbox_image/conformance/pyproject.toml

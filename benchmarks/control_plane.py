@@ -13,7 +13,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,8 +23,10 @@ import psutil
 import yaml
 
 from benchmarks.figures import BenchmarkError
+from benchmarks.own_folder import own_folder
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+_FOLDERS = _REPOSITORY / "build/control-planes"
 _LOGS = Path("build/bench/control-plane")
 _READY_SECONDS = 120
 _CONTROLLERS = "garbage-collector-controller,namespace-controller"
@@ -235,16 +236,15 @@ async def control_plane(
     if process.returncode:
         raise BenchmarkError("there are no programs of a control plane, as told above")
     programs = printed.decode().split()
-    folder = Path(tempfile.mkdtemp(prefix="training-sandbox-control-plane-"))
-    plane = ControlPlane(folder, free_port())
-    try:
-        async with aiohttp.ClientSession() as http:
-            await plane.start(http, Path(programs[0]), Path(programs[1]) if machines else None)
-        yield plane
-    finally:
-        plane.end()
-        _keep_logs(folder, logs)
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_folder(_FOLDERS) as folder:
+        plane = ControlPlane(folder, free_port())
+        try:
+            async with aiohttp.ClientSession() as http:
+                await plane.start(http, Path(programs[0]), Path(programs[1]) if machines else None)
+            yield plane
+        finally:
+            plane.end()
+            _keep_logs(folder, logs)
 
 
 def _keep_logs(folder: Path, logs: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.pool_cases import pool
 from tests.e2e.support.cluster import Namespace, kubectl, wait_until
-from tests.e2e.support.release import SYSTEM, upgrade
+from tests.e2e.support.release import SYSTEM, operator_pods, upgrade
 
 pytestmark = pytest.mark.alone
 
@@ -77,7 +77,9 @@ def test_an_operator_of_one_namespace_leaves_others_alone(
     confined = tmp_path / "confined.json"
     settings = {**json.loads(values.read_text()), "watchNamespaces": [namespace.name]}
     confined.write_text(json.dumps(settings))
+    unconfined = operator_pods()
     upgrade(confined)
+    wait_until("those are gone", lambda: unconfined.isdisjoint(operator_pods()))
     shared.apply("left-alone")
     namespace.apply("served")
     namespace.wait_phase("served", "Ready")

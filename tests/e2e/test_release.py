@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import Solutions
 from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, run, wait_until
 from tests.e2e.support.play import action, play
-from tests.e2e.support.release import SYSTEM, helm, operator_pod, upgrade
+from tests.e2e.support.release import SYSTEM, helm, operator_pods, upgrade
 from training_sandbox import TrainingSandbox
 
 pytestmark = pytest.mark.alone
@@ -37,12 +37,12 @@ def test_an_upgrade_disturbs_no_running_episode(
         instance_id = box.create_instance(task_id=task_id)["info"]["instance_id"]
         first, *rest = solution["right"]
         box.step(instance_id, action(first))
-        before, operator = namespace.status("steady"), operator_pod()
+        before, former = namespace.status("steady"), operator_pods()
 
         changed = tmp_path / "changed.json"
         changed.write_text(json.dumps({**json.loads(values.read_text()), "logLevel": "debug"}))
         upgrade(changed)
-        wait_until("the operator is another", lambda: operator_pod() not in {"", operator})
+        wait_until("the operators are others", lambda: former.isdisjoint(operator_pods()))
 
         answers = [box.step(instance_id, action(code)) for code in rest]
         assert answers[-1]["reward"] == 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -22,19 +23,13 @@ def tracked(*patterns: str) -> list[Path]:
     return [REPOSITORY / name for name in listed.split("\0") if name]
 
 
-def packages() -> list[Path]:
-    return [path for path in tracked("*.py") if "/src/" in path.as_posix()]
-
-
-def test_there_are_modules_to_check() -> None:
-    assert len(packages()) > 20
-
-
-@pytest.mark.parametrize(
-    "path", packages(), ids=lambda path: path.relative_to(REPOSITORY).as_posix()
-)
-def test_a_module_stays_under_400_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 400
+def test_modules_stay_under_400_lines() -> None:
+    lengths = {
+        path.relative_to(REPOSITORY).as_posix(): len(path.read_text().splitlines())
+        for path in tracked("*.py")
+    }
+    assert len(lengths) > 300
+    assert {name: length for name, length in lengths.items() if length >= 400} == {}
 
 
 def test_locks_name_no_address_and_carry_hashes() -> None:
@@ -77,27 +72,27 @@ def test_make_refuses_an_environment_that_is_none_before_anything_else(
     assert re.search(rf"^ENV=nonesuch: use one of .*{known}", made.stderr)
 
 
+def documented_targets() -> set[str]:
+    """The targets that pages name in commands."""
+    command = re.compile(r"(?:^|`|&& |[A-Z_]+=\S+ )make ([a-z][a-z0-9-]*)", re.MULTILINE)
+    return {
+        target
+        for page in tracked("*.md")
+        for code in re.findall(r"```.*?```|`[^`\n]+`", page.read_text(), re.DOTALL)
+        for target in command.findall(code)
+    }
+
+
 def test_make_help_lists_the_documented_targets() -> None:
     text = subprocess.run(
         ["make", "help"], capture_output=True, text=True, check=True, cwd=REPOSITORY
     ).stdout
-    for target in (
-        "venv",
-        "demo",
-        "test",
-        "cluster",
-        "cluster-down",
-        "node-image",
-        "images",
-        "deploy",
-        "undeploy",
-        "serve",
-        "env-check",
-        "bench-environments",
-        "lint",
-        "test-fast",
-        "test-e2e",
-        "bench-ready",
-        "clean",
-    ):
-        assert re.search(rf"^\s*(\x1b\[1m)?{target}\s", text, re.MULTILINE), target
+    listed = re.findall(r"^\s*\x1b\[1m(\S+)", text, re.MULTILINE)
+    documented = documented_targets()
+    assert {"demo", "serve", "test-faults-short", "venv-appworld"} <= documented
+    missing = [
+        target
+        for target in documented
+        if not any(fnmatch(target, one.replace("%", "*")) for one in listed)
+    ]
+    assert missing == []

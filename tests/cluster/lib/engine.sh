@@ -11,6 +11,10 @@ choose_engine() {
   if [[ -z $ENGINE ]]; then
     if docker_answers; then ENGINE=docker; else ENGINE=podman; fi
   fi
+  case $ENGINE in
+    docker | podman) ;;
+    *) die "CLUSTER_ENGINE=$ENGINE means nothing" "leave it unset, or set it to docker or podman" ;;
+  esac
   [[ $ENGINE != podman ]] || use_podman
   export KIND_EXPERIMENTAL_PROVIDER=$ENGINE
 }

@@ -3,7 +3,7 @@
 
 # packages_of GROUP: lines of a Debian package and a program or file by which it is known to be there.
 # podman's: netavark and aardvark-dns make the nodes' network and resolve their names, iptables is what netavark works
-# with, and conntrack what kube-proxy looks for.
+# with, conntrack what kube-proxy looks for, and ip finds what a killed podman has left.
 packages_of() {
   case $1 in
     common) printf '%s\n' "jq jq" "util-linux flock" ;;
@@ -16,6 +16,7 @@ conmon /usr/bin/conmon
 netavark /usr/lib/podman/netavark
 aardvark-dns /usr/lib/podman/aardvark-dns
 iptables /usr/sbin/iptables
+iproute2 /usr/sbin/ip
 conntrack /usr/sbin/conntrack
 END
       ;;

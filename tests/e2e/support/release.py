@@ -19,7 +19,10 @@ def release_values() -> str:
 
 
 def upgrade(values: Path, chart: Path = CHART) -> None:
-    """Upgrade or install the release with these values alone, and wait until it is there."""
+    """Upgrade or install the release with these values alone, and wait until it is there.
+
+    An operator from before may still work then.
+    """
     helm(
         "upgrade",
         "--install",
@@ -33,8 +36,9 @@ def upgrade(values: Path, chart: Path = CHART) -> None:
     )
 
 
-def operator_pod() -> str:
-    return kubectl(
+def operator_pods() -> set[str]:
+    """UIDs of the operators that run, those that are about to end too."""
+    uids = kubectl(
         "get",
         "pods",
         "--namespace",
@@ -46,3 +50,4 @@ def operator_pod() -> str:
         "--output",
         "jsonpath={.items[*].metadata.uid}",
     )
+    return set(uids.split())

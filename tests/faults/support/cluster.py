@@ -31,11 +31,10 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Event:
-    """An event of a watch; `is_late` where the watch had to begin anew and may have missed some."""
+    """An event of a watch."""
 
     one: Object
     is_gone: bool = False
-    is_late: bool = False
 
 
 class Cluster:
@@ -87,7 +86,6 @@ class Cluster:
     async def follow(self, path: str) -> AsyncIterator[Event]:
         """Yield what is there and what becomes of it, for ever, whatever the API server does."""
         known: dict[str, Object] = {}
-        is_late = False
         while True:
             try:
                 listed = await self.call("GET", path)
@@ -96,10 +94,10 @@ class Cluster:
                 for uid in known.keys() - present.keys():
                     gone = known.pop(uid)
                     gone["metadata"]["resourceVersion"] = since
-                    yield Event(gone, is_gone=True, is_late=is_late)
+                    yield Event(gone, is_gone=True)
                 for uid, one in present.items():
                     known[uid] = one
-                    yield Event(one, is_late=is_late)
+                    yield Event(one)
                 async for event in self._follow_from(path, since):
                     uid = event.one["metadata"]["uid"]
                     if event.is_gone:
@@ -109,7 +107,6 @@ class Cluster:
                     yield event
             except (aiohttp.ClientError, TimeoutError, OSError, RefusedError):
                 await asyncio.sleep(0.2)
-            is_late = True
 
     async def _follow_from(self, path: str, since: str) -> AsyncIterator[Event]:
         """Yield events; returns when the API server has forgotten what came after the last one."""

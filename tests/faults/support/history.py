@@ -85,13 +85,11 @@ class History:
     Attributes:
         by_hand: UIDs of objects that the test has deleted, or edited so that anything may follow.
         used_at: when the server of a pod was last used, by the pod's UID.
-        gaps: how often the watcher may have missed something.
     """
 
     seen: list[Seen] = field(default_factory=list[Seen])
     by_hand: set[str] = field(default_factory=set[str])
     used_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    gaps: int = 0
 
     def of(self, kind: str) -> list[Seen]:
         return [one for one in self.seen if one.kind == kind]
@@ -104,17 +102,21 @@ class History:
         latest = _latest(self.of(kind))
         return {uid: one for uid, one in latest.items() if not one.is_gone}
 
+    def left(self) -> list[str]:
+        """All objects that are there, each as a sentence."""
+        return [
+            f"{kind} {one.name} is still there"
+            for kind in (INSTANCES, POOLS, PODS)
+            for one in self.present(kind).values()
+        ]
+
     def wrongs(self) -> Wrongs:
         """Read the whole record, once everything was deleted and should be gone."""
         events = sorted(self.seen, key=lambda one: one.version)
         wrongs = Wrongs()
         wrongs.duplicates += _duplicates(events, self.by_hand)
         wrongs.double_claims += _double_claims(events)
-        wrongs.leaks += [
-            f"{kind} {one.name} is still there"
-            for kind in (INSTANCES, POOLS, PODS)
-            for one in self.present(kind).values()
-        ]
+        wrongs.leaks += self.left()
         wrongs.early += self._early_deletions(events)
         wrongs.early += self._early_endings(events)
         wrongs.contradictions += self._contradictions(events)

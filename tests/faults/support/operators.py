@@ -164,6 +164,11 @@ class Operator:
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether a process runs that was not killed yet."""
+        return self._up.is_set()
+
     async def until_up(self) -> None:
         """Wait until a process runs that was not killed yet."""
         await self._up.wait()

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from tests.faults.support.cluster import GROUP, Cluster
-from tests.faults.support.history import INSTANCES, PODS, POOLS, History, Seen
+from tests.faults.support.cluster import GROUP, Cluster, until
+from tests.faults.support.history import INSTANCES, PODS, POOLS, History, Seen, Wrongs
 from tests.faults.support.node import Node
 from tests.faults.support.operators import Command, Operator, Zygote, write_settings
 from tests.faults.support.report import Report
@@ -169,20 +169,40 @@ class Trial:
         await self.conclude()
 
     async def conclude(self) -> None:
-        """Delete everything and read the record."""
-        await self.workload.end()
-        await asyncio.sleep(0.3)
-        for uid in {seen.uid for seen in self.history.of(PODS)}:
-            server = self.rig.node.server(uid)
-            if server is not None:
-                self.history.used_at[uid] = server.used_at
+        """Delete everything and read the record.
+
+        Raises:
+            AssertionError: something is left, or what must never be was.
+        """
+        try:
+            await self.workload.end()
+            await until("the watches have told that all is gone", self._what_is_still_seen)
+            # What is made now nobody has asked for.
+            await asyncio.sleep(_QUIET_SECONDS)
+        except AssertionError:
+            self._read_record()
+            raise
+        wrongs = self._read_record()
+        assert not list(wrongs), "\n".join(wrongs)
+
+    async def _what_is_still_seen(self) -> str | None:
+        return "; ".join(self.history.left()) or None
+
+    def _read_record(self) -> Wrongs:
+        """Return what is wrong, and have it in the table."""
+        servers = [
+            (uid, server)
+            for uid in {seen.uid for seen in self.history.of(PODS)}
+            if (server := self.rig.node.server(uid)) is not None
+        ]
+        for uid, server in servers:
+            self.history.used_at[uid] = server.used_at
         wrongs = self.history.wrongs()
-        for uid in {seen.uid for seen in self.history.of(PODS)}:
-            server = self.rig.node.server(uid)
-            if server is not None and server.refused:
-                wrongs.double_claims.append(
-                    f"{server.refused} asked the server of {server.episode}"
-                )
+        wrongs.double_claims += [
+            f"{server.refused} asked the server of {server.episode}"
+            for _, server in servers
+            if server.refused
+        ]
         self.rig.report.add(
             self.case,
             self.history,
@@ -191,7 +211,7 @@ class Trial:
             faults=self.faults,
             writes=sum(len(operator.proxy.writes) for operator in self.operators),
         )
-        assert not list(wrongs), "\n".join(wrongs)
+        return wrongs
 
     async def _see_that_nothing_is_written(self) -> None:
         """Once: what has just settled may have been the next to last thing to be done."""
@@ -209,5 +229,4 @@ class Trial:
 
     async def _record(self, kind: str, path: str) -> None:
         async for event in self.rig.cluster.follow(path):
-            self.history.gaps += event.is_late
             self.history.seen.append(Seen(datetime.now(UTC), kind, event.one, event.is_gone))

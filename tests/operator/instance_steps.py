@@ -1,0 +1,32 @@
+"""What specifications of an instance do, and what they look at."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.operator import builders as build
+from tests.operator.conftest import Loop, SandboxServer
+from tests.operator.fake_cluster import FakeCluster, Object
+
+POD = "demo-00000001"
+
+
+def become(status: dict[str, Any]) -> Callable[[Object], None]:
+    return lambda pod: pod.update(status=status, spec={**pod["spec"], "nodeName": "worker-1"})
+
+
+async def serve(loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, **spec: Any) -> None:
+    """Bring an instance to Ready."""
+    cluster.instance(**spec)
+    await loop.settle()
+    pod = cluster.change("pods", POD, become(build.serving()))
+    sandbox.incarnation = f"{pod['metadata']['uid']}-0"
+    await loop.settle()
+    assert phase(cluster) == "Ready"
+
+
+def phase(cluster: FakeCluster) -> str:
+    return cluster.only("traininginstances")["status"]["phase"]
+
+
+def reason(cluster: FakeCluster) -> str:
+    return cluster.only("traininginstances")["status"]["conditions"][0]["reason"]
