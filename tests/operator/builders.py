@@ -161,6 +161,18 @@ def serving() -> dict[str, Any]:
     return pod_status(ready=True, ready_changed_at=after(10), started=True, state=running(after(5)))
 
 
+def serving_again(exit_code: int, reason: str) -> dict[str, Any]:
+    """A server whose container has ended once."""
+    return pod_status(
+        restartCount=1,
+        started=True,
+        ready=True,
+        ready_changed_at=after(20),
+        state=running(after(15)),
+        lastState=terminated(exit_code, reason),
+    )
+
+
 def unready(since: datetime) -> dict[str, Any]:
     """A server that has served and does not any more, though it runs."""
     return pod_status(ready=False, ready_changed_at=since, started=True, state=running(after(5)))

@@ -33,6 +33,16 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
+class Seconds:
+    """A monotonic clock that only specifications move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Loop:
     """One life of the operator, driven until it has nothing more to do."""
 
@@ -77,6 +87,11 @@ class Loop:
                 queue.done(key)
                 return True
         return False
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
 
 
 @pytest.fixture

@@ -14,14 +14,15 @@ def become(status: dict[str, Any]) -> Callable[[Object], None]:
     return lambda pod: pod.update(status=status, spec={**pod["spec"], "nodeName": "worker-1"})
 
 
-async def serve(loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, **spec: Any) -> None:
-    """Bring an instance to Ready."""
+async def serve(loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, **spec: Any) -> Object:
+    """Bring an instance to Ready; return its pod."""
     cluster.instance(**spec)
     await loop.settle()
     pod = cluster.change("pods", POD, become(build.serving()))
     sandbox.incarnation = f"{pod['metadata']['uid']}-0"
     await loop.settle()
     assert phase(cluster) == "Ready"
+    return pod
 
 
 def phase(cluster: FakeCluster) -> str:

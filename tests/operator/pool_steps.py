@@ -5,6 +5,7 @@ from typing import Any
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop
 from tests.operator.fake_cluster import FakeCluster, Object
+from tests.operator.instance_steps import become
 
 FROM_POOL = {"poolRef": {"name": "warm", "whenEmpty": "Wait"}}
 
@@ -26,11 +27,7 @@ def get_ready(cluster: FakeCluster) -> None:
     """Have all pods that are not ready serve."""
     for pod in cluster.of_kind("pods"):
         if pod["status"]["phase"] == "Pending":
-            cluster.change("pods", pod["metadata"]["name"], serve)
-
-
-def serve(pod: Object) -> None:
-    pod.update(status=build.serving(), spec={**pod["spec"], "nodeName": "worker-1"})
+            cluster.change("pods", pod["metadata"]["name"], become(build.serving()))
 
 
 def status_of(cluster: FakeCluster, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import kopf
 import pytest
 from aiohttp.test_utils import TestServer
 
+from tests.operator.conftest import Seconds
 from tests.operator.watched_cluster import WatchedCluster
 from training_sandbox_operator.cluster import errors
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
@@ -16,21 +17,6 @@ from training_sandbox_operator.control.election import Election, Leadership, Lea
 from training_sandbox_operator.model.names import Key
 
 LEASE = Key("system", "operator")
-
-
-class Seconds:
-    """A monotonic clock that only specifications move."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
 
 
 @pytest.fixture

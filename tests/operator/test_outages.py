@@ -4,21 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.operator.conftest import Clock, Loop
+from tests.operator.conftest import Clock, Loop, Seconds
 from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator.cluster.outages import Outages
-
-
-class Seconds:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
 
 
 @pytest.fixture

@@ -185,14 +185,7 @@ async def test_a_task_is_opened_by_a_server_that_has_not_counted_the_containers_
 ) -> None:
     await fill(loop, cluster, clock, replicas=1)
     pod = cluster.only("pods")["metadata"]
-    restarted = build.pod_status(
-        restartCount=1,
-        started=True,
-        ready=True,
-        ready_changed_at=build.after(20),
-        state=build.running(build.after(15)),
-        lastState=build.terminated(1, "Error"),
-    )
+    restarted = build.serving_again(1, "Error")
     cluster.change("pods", pod["name"], lambda pod: pod.update(status=restarted))
     sandbox.incarnation = f"{pod['uid']}-0"
     cluster.instance(**FROM_POOL, taskId="t1")
@@ -241,14 +234,7 @@ async def test_a_claimed_server_that_is_restarted_has_lost_its_task(
     sandbox.incarnation = f"{cluster.only('pods')['metadata']['uid']}-0"
     cluster.instance(**FROM_POOL, taskId="t1")
     await loop.settle()
-    down = build.pod_status(
-        restartCount=1,
-        started=True,
-        ready=True,
-        ready_changed_at=build.after(20),
-        state=build.running(build.after(15)),
-        lastState=build.terminated(137, "OOMKilled"),
-    )
+    down = build.serving_again(137, "OOMKilled")
     name = status_of(cluster, "demo")["podName"]
     cluster.change("pods", name, lambda pod: pod.update(status=down))
     await loop.settle()

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster, Object
+from tests.operator.instance_steps import POD, become, serve
 from training_sandbox_operator.control.signing_key import SigningKeyError
 from training_sandbox_operator.model.names import Key
 
 KEY = Key("system", "signing-key")
-POD = "demo-00000001"
 
 Start = Callable[..., Loop]
 
@@ -23,10 +23,6 @@ Start = Callable[..., Loop]
 @pytest.fixture
 def loop(start_operator: Start) -> Loop:
     return start_operator(KEY)
-
-
-def become(status: dict[str, Any]) -> Callable[[Object], None]:
-    return lambda pod: pod.update(status=status, spec={**pod["spec"], "nodeName": "worker-1"})
 
 
 def token_secrets(cluster: FakeCluster) -> list[Object]:
@@ -53,17 +49,6 @@ def claims_of(token: str, pod: Object) -> dict[str, Any]:
 
 def restarts(pod: Object) -> int:
     return pod["status"]["containerStatuses"][0]["restartCount"]
-
-
-async def serve(loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, **spec: Any) -> Object:
-    """Bring an instance to Ready; return its pod."""
-    cluster.instance(**spec)
-    await loop.settle()
-    pod = cluster.change("pods", POD, become(build.serving()))
-    sandbox.incarnation = f"{pod['metadata']['uid']}-0"
-    await loop.settle()
-    assert status_of(cluster)["phase"] == "Ready"
-    return pod
 
 
 async def test_a_ready_instance_owns_a_secret_with_the_token_of_its_server(

@@ -69,29 +69,32 @@ class Attempts:
             deadline = await attempt(key)
         except ApiError as error:
             outcome.failure = error.reason
-            pause = self._queue.fail(key)
-            if error.retry_after is not None:
-                pause = max(pause, timedelta(seconds=error.retry_after))
-                self._rests.begin(key, self._clock() + pause)
-            elif isinstance(error, UnavailableError):
-                self._unanswered.add(key)
-            # What is gone or was changed meanwhile is news that the watch is about to bring.
-            is_news = isinstance(error, ConflictError | NotFoundError)
-            _log.log(
-                logging.DEBUG if is_news else logging.WARNING,
-                "%s%s: tried again in %.1f s: %s",
-                self._what,
-                key,
-                pause.total_seconds(),
-                error,
-            )
-            self._deadlines.set(key, self._clock() + pause)
+            deadline = self._clock() + self._pause_after(key, error)
         except Exception:  # noqa: BLE001
             # A fault of this program must not stop the other instances and pools.
             outcome.failure = "Fault"
             pause = self._queue.fail(key)
             _log.exception("%s%s: tried again in %.1f s", self._what, key, pause.total_seconds())
-            self._deadlines.set(key, self._clock() + pause)
+            deadline = self._clock() + pause
         else:
             self._queue.succeed(key)
-            self._deadlines.set(key, deadline)
+        self._deadlines.set(key, deadline)
+
+    def _pause_after(self, key: Key, error: ApiError) -> timedelta:
+        pause = self._queue.fail(key)
+        if error.retry_after is not None:
+            pause = max(pause, timedelta(seconds=error.retry_after))
+            self._rests.begin(key, self._clock() + pause)
+        elif isinstance(error, UnavailableError):
+            self._unanswered.add(key)
+        # What is gone or was changed meanwhile is news that the watch is about to bring.
+        is_news = isinstance(error, ConflictError | NotFoundError)
+        _log.log(
+            logging.DEBUG if is_news else logging.WARNING,
+            "%s%s: tried again in %.1f s: %s",
+            self._what,
+            key,
+            pause.total_seconds(),
+            error,
+        )
+        return pause

@@ -10,7 +10,6 @@ from training_sandbox_server import memory
 from training_sandbox_server.errors import InvalidRequestError
 from training_sandbox_server.forker import Forker, ForkError
 from training_sandbox_server.logs import about
-from training_sandbox_server.step_ledger import fingerprint
 from training_sandbox_server.strict_json import canonical
 from training_sandbox_server.template import Template, TemplateError
 
@@ -51,7 +50,8 @@ class Templates:
         self._wanted: set[str] = set()
         self._planned: OrderedDict[str, Mapping[str, object]] = OrderedDict()
         self._making_planned: asyncio.Task[None] | None = None
-        self._opened: Counter[bytes] = Counter()
+        # By a hash, for params can be large: one that two tasks share makes a template early.
+        self._opened: Counter[int] = Counter()
 
     @property
     def status(self) -> TemplatesStatus:
@@ -64,14 +64,12 @@ class Templates:
         When the task was opened before and there is none, one is made in the background.
         """
         key = canonical(task)
-        template = self._ready.get(key)
-        if template is not None and not template.gone.is_set():
+        template = self._find_ready(key)
+        if template is not None:
             self._ready.move_to_end(key)
             return template
-        # Params can be large, and there may be thousands.
-        digest = fingerprint(task)
-        self._opened[digest] += 1
-        if self._opened[digest] >= _WORTH_A_TEMPLATE:
+        self._opened[hash(key)] += 1
+        if self._opened[hash(key)] >= _WORTH_A_TEMPLATE:
             self.prepare(task)
         if len(self._opened) > _MOST_COUNTED:
             self._opened.clear()
@@ -79,13 +77,12 @@ class Templates:
 
     def find_ready(self, task: Mapping[str, object]) -> Template | None:
         """The template of a task if there is one; nothing is counted, and nothing made."""
-        template = self._ready.get(canonical(task))
-        return template if template is not None and not template.gone.is_set() else None
+        return self._find_ready(canonical(task))
 
     def prepare(self, task: Mapping[str, object]) -> None:
         """Make a template in the background, after those that were asked for before."""
         key = canonical(task)
-        if key in self._making or self.find_ready(task) is not None or not self._may_grow():
+        if key in self._making or self._find_ready(key) is not None or not self._may_grow():
             return
         self._planned.setdefault(key, task)
         if self._making_planned is None or self._making_planned.done():
@@ -98,11 +95,11 @@ class Templates:
             InvalidRequestError: The environment does not take the params.
             ForkError, TimeoutError, TemplateError: There is none.
         """
-        if self.find_ready(task) is None:
-            key = canonical(task)
+        key = canonical(task)
+        if self._find_ready(key) is None:
             self._planned.pop(key, None)
             self._wanted.add(key)
-            await asyncio.shield(self._start(task))
+            await asyncio.shield(self._start(key, task))
 
     async def drop(self, count: int) -> None:
         """Drop those used longest ago, since memory is short, and wait until it is back.
@@ -115,13 +112,16 @@ class Templates:
 
     async def _make_planned(self) -> None:
         while self._planned:
-            _, task = self._planned.popitem(last=False)
+            key, task = self._planned.popitem(last=False)
             # Those that were made meanwhile are not pushed out by one for later.
-            if self.find_ready(task) is None and self._may_grow():
-                await asyncio.wait({self._start(task)})
+            if self._find_ready(key) is None and self._may_grow():
+                await asyncio.wait({self._start(key, task)})
 
-    def _start(self, task: Mapping[str, object]) -> "asyncio.Task[Template]":
-        key = canonical(task)
+    def _find_ready(self, key: str) -> Template | None:
+        template = self._ready.get(key)
+        return template if template is not None and not template.gone.is_set() else None
+
+    def _start(self, key: str, task: Mapping[str, object]) -> "asyncio.Task[Template]":
         if key not in self._making:
             making = asyncio.create_task(self._make(key, task))
             self._making[key] = making
