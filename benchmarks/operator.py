@@ -14,16 +14,18 @@ import aiohttp
 from rich.console import Console
 
 from benchmarks import operator_measures as measures
+from benchmarks.bare_claims import measure_bare_claims
 from benchmarks.control_plane import Api, control_plane, free_port
-from benchmarks.figures import Figures, at_least, at_most, print_table, write
+from benchmarks.figures import Figures, Goal, at_least, at_most, print_table, write
 from benchmarks.hand_over import measure_hand_over
 
 RESULT = Path("build/bench/operator.json")
-GOALS = {
+GOALS: dict[str, Goal | None] = {
     "claim_ms_p50": at_most(50),
     "claim_ms_p90": at_most(120),
     "claim_ms_p99": at_most(250),
     "claims_per_s_max": at_least(150),
+    "claims_per_s_bare": None,
     "ready_lag_ms_p50": at_most(50),
     "ready_lag_ms_p99": at_most(500),
     "cold_start_s_10k": at_most(15),
@@ -34,7 +36,7 @@ GOALS = {
     "handover_sigkill_s": at_most(15),
     "handover_sigterm_s": at_most(2),
 }
-PARTS = ("claims", "rate", "ready", "hand-over", "many", "ttl")
+PARTS = ("claims", "rate", "bare", "ready", "hand-over", "many", "ttl")
 _CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
 
 
@@ -66,7 +68,12 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
             _tell("claims, at higher and higher rates")
             rates = [rate * scale for rate in (25, 50, 75, 100, 125, 150, 175, 200, 250)]
             await measures.measure_claim_rate(api, figures, rates=rates)
-        if {"claims", "rate"} & set(parts):
+        if "bare" in parts:
+            _tell("the writes of claims, without an operator")
+            await measure_bare_claims(api, operator, figures, int(1000 * scale))
+            operator.start()
+            await operator.until_healthy(http)
+        if {"claims", "rate", "bare"} & set(parts):
             await measures.delete_instances(api)
             await api.call("DELETE", f"{measures.POOLS}/warm")
         if "ready" in parts:
