@@ -49,16 +49,25 @@ demo: KNOWN = appworld bfcl webshop all
 demo: known-env deploy ## From nothing to rewards: cluster, images, operator, 8 rollouts (ENV=bfcl, webshop, all)
 	$(CLUSTER_RUN) $(PYTHON) -m examples.demo $(ENV)
 
+# What waits for a cluster most of the time leaves the cores to what computes.
 .PHONY: test
-test: test-fast test-environments test-api test-hostile test-faults-short test-e2e ## Run every test, e2e on the real cluster included
+test: fast test-environments test-api test-faults-short deploy ## Run every test, e2e on the real cluster included
+	$(MAKE) --no-print-directory e2e-shared
+	@echo "Two at a time, each of them shown once it has ended: e2e tests that must be alone, AppWorld's, hostile code"
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target e2e-alone appworld test-hostile
 
 .PHONY: test-fast
-test-fast: $(VENVS) ## Run the tests that need no cluster
+test-fast: fast appworld ## Run the tests that need no cluster
+
+.PHONY: fast appworld
+fast: $(VENVS)
 	tests/cluster/tools helm cyclonus
 	tests/cluster/run --no-cluster $(PYTHON) -m pytest -m "not e2e" --numprocesses auto tests
-	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 	$(PYTHON) -m pytest -c tests/sandbox_image/bfcl/pytest.ini tests/sandbox_image/bfcl
 	build/venvs/webshop/bin/python -m pytest -c tests/sandbox_image/webshop/pytest.ini tests/sandbox_image/webshop
+
+appworld: venv-appworld
+	build/venvs/appworld/bin/python -m pytest --numprocesses auto -c tests/sandbox_image/appworld/pytest.ini tests/sandbox_image/appworld
 
 .PHONY: test-environments
 test-environments: $(VENVS) ## Check in short that every environment keeps its promises
@@ -94,7 +103,13 @@ test-long: venv ## Run 2,000 random sequences of calls against a server
 
 .PHONY: test-e2e
 test-e2e: deploy ## Run the tests on the real cluster (CLUSTER=current: on yours)
+	$(MAKE) --no-print-directory e2e-shared e2e-alone
+
+.PHONY: e2e-shared e2e-alone
+e2e-shared: venv venv-appworld
 	$(CLUSTER_RUN) $(PYTHON) -m pytest -m "e2e and not alone" --numprocesses 2 --dist loadfile tests/e2e
+
+e2e-alone: venv venv-appworld
 	$(CLUSTER_RUN) $(PYTHON) -m pytest -m "e2e and alone" tests/e2e
 
 .PHONY: lint
