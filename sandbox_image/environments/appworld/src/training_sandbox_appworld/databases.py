@@ -11,11 +11,11 @@ here, until an evaluation gives the apps that have changed another output.
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from training_sandbox_appworld import library
+from training_sandbox_appworld.engines import change_connection, make_engine, make_tracker
 from training_sandbox_appworld.replay import replay
 from training_sandbox_appworld.saved_state import Change, Changes, StateTampered
 
@@ -66,6 +66,10 @@ class Databases:
         changes = {app: database.changes() for app, database in self._apps.items()}
         return {app: of_app for app, of_app in changes.items() if of_app}
 
+    def count_changes(self, app: str) -> int:
+        """How many changes were made of an app in the output, the task's own included."""
+        return self._apps[app].count_changes()
+
     def make_changes(self, changes: Changes) -> None:
         """Make changes in the output, and leave the input as it is.
 
@@ -95,8 +99,8 @@ class _AppDatabase:
     def __init__(self, app: str, image: bytes) -> None:
         self._app = app
         self._model_lib = library.module("apps.model_lib")
-        self._connection = _connect(image)
-        self._input, self._output = _engine(self._connection), _engine(self._connection)
+        connection = _connect(image)
+        self._input, self._output = make_engine(connection), make_engine(connection)
         self._output_home = ""
         self._tracker: Any = None
         self._changes_of_task = 0
@@ -104,13 +108,18 @@ class _AppDatabase:
     def restore(self, image: bytes) -> None:
         self._tracker.stop()
         self._forget()
-        _load(self._connection, image)
+        # A new one: after another `deserialize`, SQLite would look for its functions that return
+        # tables (`json_each`) where the connection's schema has been, and end the process.
+        connection = _connect(image)
+        for engine in (self._input, self._output):
+            engine.connection.close()
+            change_connection(engine, connection)
 
     def open(self, task_id: str) -> None:
         self._forget()
         home = self._model_lib.get_db_home_path
         changes = Path(home("disk", "task_input", task_id)) / f"{self._app}.jsonl"
-        of_task = self._model_lib.apply_db_changes(self._connection, str(changes))
+        of_task = self._model_lib.apply_db_changes(self._input.connection, str(changes))
         self._changes_of_task = len(of_task)
         self._output_home = home("memory", "task_output", task_id)
         self._mount(self._input, home("memory", "task_input", task_id))
@@ -121,14 +130,16 @@ class _AppDatabase:
     def changes(self) -> list[Change]:
         return [Change(*change) for change in self._tracker.changes[self._changes_of_task :]]
 
+    def count_changes(self) -> int:
+        return len(self._tracker.changes)
+
     def make_changes(self, changes: Sequence[Change]) -> None:
         """Make changes in a copy, which is the output from now on."""
-        copy = _connect(self._connection.serialize())
+        copy = _connect_to_memory()
+        self._input.connection.backup(copy)
         replay(copy, changes)
-        engine = _engine(copy)
-        # Queries are the same for all connections, once they are compiled.
-        engine._compiled_cache = self._output._compiled_cache  # noqa: SLF001
-        self._mount(engine, self._output_home)
+        self._forget()
+        change_connection(self._output, copy)
 
     def _forget(self) -> None:
         """Let AppWorld not think that an engine is still at the home where it was."""
@@ -138,7 +149,7 @@ class _AppDatabase:
     def _mount(self, engine: Any, home: str) -> Any:
         """Let AppWorld find the engine at a home; returns what tracks its changes."""
         engine.home = home
-        tracker = self._model_lib.DBChangesTracker(engine)
+        tracker = make_tracker(engine)
         path = self._model_lib.db_home_to_app_path(home, self._app)
         self._model_lib.CachedDBHandler.set(path, engine, tracker)
         return tracker
@@ -153,17 +164,18 @@ def _details(engine: Any) -> tuple[str, str, str, str, sqlite3.Connection]:
 
 
 def _connect(image: bytes) -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", check_same_thread=False)
-    _load(connection, image)
+    connection = _connect_to_memory()
+    connection.deserialize(image)
+    _make_room(connection)
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 
 
-def _load(connection: sqlite3.Connection, image: bytes) -> None:
-    connection.deserialize(image)
+def _connect_to_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
     # Its own temporary files would be files.
     connection.execute("PRAGMA temp_store = MEMORY")
-    _make_room(connection)
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
 
 
 def _make_room(connection: sqlite3.Connection) -> None:
@@ -179,14 +191,3 @@ def _make_room(connection: sqlite3.Connection) -> None:
     filler = (free + _PAGES_OF_ROOM) * page_bytes
     connection.execute("INSERT INTO room VALUES (zeroblob(?))", (filler,))
     connection.rollback()
-
-
-def _engine(connection: sqlite3.Connection) -> Any:
-    """An engine whose only connection is this one, made as AppWorld makes its own."""
-    engine = import_module("sqlmodel").create_engine(
-        "sqlite://",
-        creator=lambda: connection,
-        poolclass=import_module("sqlalchemy.pool").StaticPool,
-    )
-    engine.connection = connection
-    return engine

@@ -20,6 +20,7 @@ from training_sandbox_worker.environment import (
 
 _STEP_SECONDS_VARIABLE = "SANDBOX_STEP_TIMEOUT_SECONDS"
 _DEFAULT_STEP_SECONDS = 100.0
+_APP_OF_THE_TASK = "supervisor"
 _SHARE_OF_STEP = 0.9
 """AppWorld stops code before the server's deadline, so that the agent is told and plays on."""
 
@@ -42,6 +43,7 @@ class AppWorldEpisode(Episode):
         self._step_seconds = _SHARE_OF_STEP * _step_seconds()
         self._databases = databases
         self._world = world
+        self._changes_then, self._completed_then = -1, False
         start_task(world, databases, task.id)
 
     def initial_messages(self) -> list[Message]:
@@ -72,11 +74,18 @@ class AppWorldEpisode(Episode):
         # AppWorld keeps all of them for a log, which nobody writes here.
         self._world.environment_io.clear()
         answer: Message = {"role": "user", "content": content, "tool_calls": []}
-        return Observation(messages=[answer], terminated=self._world.task_completed())
+        return Observation(messages=[answer], terminated=self._completed())
 
     def save(self) -> bytes:
         """The changes of rows since the task started."""
         return encode(self._databases.changes())
+
+    def _completed(self) -> bool:
+        """Whether code has said so; AppWorld is asked only when code can have."""
+        changes = self._databases.count_changes(_APP_OF_THE_TASK)
+        if self._changes_then != changes:
+            self._changes_then, self._completed_then = changes, self._world.task_completed()
+        return self._completed_then
 
     def _perform(self, action: Action, deadline: float) -> str:
         if not isinstance(action, Execute):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Protocol
 
-from training_sandbox_appworld import asgi_client, library, safety_guard, shell
+from training_sandbox_appworld import asgi_client, library, row_values, safety_guard, shell
 from training_sandbox_appworld.databases import Databases
 
 
@@ -37,6 +37,7 @@ def prepare() -> None:
     library.module("requester").TestClient = asgi_client.SynchronousClient
     shell.use_for_worlds()
     safety_guard.speed_up()
+    row_values.speed_up()
 
 
 def make_world(databases: Databases, task_id: str) -> LiveWorld:
