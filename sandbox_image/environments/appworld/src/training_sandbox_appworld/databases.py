@@ -9,7 +9,7 @@ here, until an evaluation gives the apps that have changed another output.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -70,16 +70,23 @@ class Databases:
         """How many changes were made of an app in the output, the task's own included."""
         return self._apps[app].count_changes()
 
-    def make_changes(self, changes: Changes) -> None:
+    def make_changes(self, changes: Changes) -> Mapping[str, Mapping[str, Collection[int]]]:
         """Make changes in the output, and leave the input as it is.
+
+        Returns:
+            The ids of the rows that were touched, of each table of a model of each app.
 
         Raises:
             StateTampered: There is no such app, or a change cannot be made.
         """
-        for app, of_app in changes.items():
+        for app in changes:
             if app not in self._apps:
                 raise StateTampered(f"there is no app {app!r}")
-            self._apps[app].make_changes(of_app)
+        return {app: self._apps[app].make_changes(of_app) for app, of_app in changes.items()}
+
+    def states(self, app: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+        """An app's input and output."""
+        return self._apps[app].states()
 
     def _image(self, app: str) -> bytes:
         path = self._directory / f"{app}.db"
@@ -133,13 +140,19 @@ class _AppDatabase:
     def count_changes(self) -> int:
         return len(self._tracker.changes)
 
-    def make_changes(self, changes: Sequence[Change]) -> None:
+    def make_changes(self, changes: Sequence[Change]) -> Mapping[str, Collection[int]]:
         """Make changes in a copy, which is the output from now on."""
         copy = _connect_to_memory()
         self._input.connection.backup(copy)
-        replay(copy, changes)
+        models = library.module(f"apps.{self._app}.models").SQLModel.models()
+        tables = {model.table_name for model in models}
+        touched = replay(copy, changes, tables.intersection(change.table for change in changes))
         self._forget()
         change_connection(self._output, copy)
+        return touched
+
+    def states(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+        return self._input.connection, self._output.connection
 
     def _forget(self) -> None:
         """Let AppWorld not think that an engine is still at the home where it was."""

@@ -6,7 +6,6 @@ It runs in a process of its own, which agent code has never run in.
 import importlib.util
 import sqlite3
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from training_sandbox_appworld import library
+from training_sandbox_appworld import differences, library
 from training_sandbox_appworld.databases import Databases
 from training_sandbox_appworld.saved_state import Changes
 
@@ -32,7 +31,7 @@ class Score:
 
 def prepare() -> None:
     """Make AppWorld's evaluator do without what only costs time here."""
-    library.module("collections.models").ModelCollection.ids_record_hashes = _ids_record_hashes
+    differences.leave_out_empty_queries()
     library.module("evaluator").build_fail_trace = _take_note_of_failure
 
 
@@ -55,13 +54,13 @@ def evaluate(databases: Databases, task_id: str, changes: Changes, truth: Any) -
     """
     if databases.task_id != task_id:
         databases.open(task_id)
-    databases.make_changes(changes)
+    touched = databases.make_changes(changes)
     task = library.module("task").Task.load(task_id, load_ground_truth=False)
     time = library.module("apps.api_lib").set_local_date_and_time(task.datetime)
     tracker = library.module("evaluator").TestTracker(
         test_data=truth.test_data, difficulty=truth.metadata["difficulty"]
     )
-    models = _start_and_end(task, changes)
+    models = differences.make_pair(*start_and_end(task, changes), databases, touched)
     _load_tests(truth).evaluate(
         test=tracker,
         public_data=truth.public_data,
@@ -74,7 +73,7 @@ def evaluate(databases: Databases, task_id: str, changes: Changes, truth: Any) -
     return Score(len(tracker.passes), len(tracker.failures))
 
 
-def _start_and_end(task: Any, changes: Changes) -> Any:
+def start_and_end(task: Any, changes: Changes) -> tuple[Any, Any]:
     """The models of both states, which the tests compare."""
     models, model_lib = library.module("collections.models"), library.module("apps.model_lib")
     end_home = model_lib.get_db_home_path("memory", "task_output", task.id)
@@ -85,12 +84,7 @@ def _start_and_end(task: Any, changes: Changes) -> Any:
         load_apps=task.allowed_apps,
     )
     _count_changes(changes, model_lib.ModelHashHandler.data[end_home])
-    return models.ModelCollectionPair(
-        start_db_home_path=start.from_db_home_path,
-        start_model_collection=start,
-        end_db_home_path=end_home,
-        end_model_collection=end,
-    )
+    return start, end
 
 
 def _count_changes(changes: Changes, counts: dict[str, dict[str, int]]) -> None:
@@ -117,17 +111,6 @@ def _load_tests(truth: Any) -> ModuleType:
     sys.modules[_MODULE] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _ids_record_hashes(models: Any, app: str, name: str) -> Sequence[tuple[int, str]]:
-    """The id and hash of each row of a model. AppWorld's own makes an object of each row."""
-    # AppWorld's memory of this collection: None for what was not read yet.
-    known: dict[tuple[str, str], Any] = models._ids_record_hashes  # noqa: SLF001
-    if known[app, name] is None:
-        model = models[app][name]
-        query = f"SELECT id, record_hash FROM {model.table_name}"  # noqa: S608 (AppWorld's name)
-        known[app, name] = model.db.connection.execute(query).fetchall()
-    return known[app, name]
 
 
 def _take_note_of_failure(error: Exception) -> str:
