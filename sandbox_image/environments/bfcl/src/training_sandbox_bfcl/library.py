@@ -4,11 +4,14 @@ Nothing here imports `bfcl_eval.utils` or `bfcl_eval.constants.eval_config`, whi
 beside the package when they are imported.
 """
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 Method = Callable[..., object]
@@ -40,12 +43,34 @@ def make_instance(class_name: str, scenario: object, *, long_context: bool) -> o
         scenario: That state, as the task describes it; the instance's from now on.
         long_context: Whether the state is filled up with what nobody asked for.
     """
-    backend = module("constants.executable_backend_config")
-    made_of = import_module(backend.CLASS_FILE_PATH_MAPPING[class_name])
-    instance = getattr(made_of, class_name)()
-    if class_name not in backend.STATELESS_CLASSES:
+    instance = _class(class_name)()
+    if class_name not in module("constants.executable_backend_config").STATELESS_CLASSES:
         instance._load_scenario(scenario, long_context=long_context)  # noqa: SLF001 (no other way)
     return instance
+
+
+@functools.cache
+def _class(name: str) -> Any:
+    backend = module("constants.executable_backend_config")
+    with _not_imported("subprocess"):
+        return getattr(import_module(backend.CLASS_FILE_PATH_MAPPING[name]), name)
+
+
+@contextlib.contextmanager
+def _not_imported(name: str) -> Generator[None]:
+    """Let an import of a module that nobody uses find an empty one.
+
+    The file system imports `subprocess`, and with it `threading`, which after every fork renews
+    what it has: a third of a millisecond, and copies of a hundred pages, in each process.
+    """
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @functools.cache
