@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from training_sandbox_worker.jail import Confinement, Jail, libc, probe
+from training_sandbox_worker import libc
+from training_sandbox_worker.jail import Confinement, Jail, probe
 
 PR_SET_DUMPABLE = 4
 MEMORY_BYTES = 512 << 20
@@ -85,7 +86,7 @@ def become(user: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    libc.function("prctl")(PR_SET_DUMPABLE, 1, 0, 0, 0)
+    libc.prepare("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)()
 
 
 @pytest.fixture

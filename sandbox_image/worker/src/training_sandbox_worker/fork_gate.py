@@ -9,6 +9,7 @@ import array
 import contextlib
 import errno
 import os
+import select
 import signal
 import socket
 import struct
@@ -152,20 +153,19 @@ class ForkGate:
     Args:
         registrar: Where they are announced.
         report: Tells the owner of the zygote that a branch was `forked`, or not, or has `exited`.
+        poll: What it hears of is registered there, for `handle` and `hang_up`.
     """
 
-    def __init__(self, registrar: Registrar, report: Callable[[wire.Frame], None]) -> None:
+    def __init__(
+        self, registrar: Registrar, report: Callable[[wire.Frame], None], poll: select.poll
+    ) -> None:
         self._registrar = registrar
         self._report = report
+        self._poll = poll
+        poll.register(registrar.receiver, select.POLLIN)
         self._families: dict[int, _Family] = {}
         self._family_of: dict[int, _Family] = {}
         self._branches: dict[int, _Branch] = {}
-
-    @property
-    def descriptors(self) -> set[int]:
-        """What is to be polled."""
-        handles = {branch.handle for branch in self._branches.values()}
-        return {self._registrar.receiver, *self._families, *handles}
 
     def handle(self, descriptor: int) -> None:
         """Do what a descriptor that can be read calls for."""
@@ -186,6 +186,7 @@ class ForkGate:
         for pid in [pid for pid, known in self._family_of.items() if known is family]:
             del self._family_of[pid]
         family.close_branchings()
+        self._poll.unregister(listener)
         os.close(listener)
 
     def leave_to_parent(self) -> None:
@@ -229,6 +230,7 @@ class ForkGate:
         branch = self._branches.pop(pid, None)
         if branch is None:
             return
+        self._poll.unregister(branch.handle)
         os.close(branch.handle)
         family = self._family_of.pop(pid, None)
         if family is not None:
@@ -278,6 +280,7 @@ class ForkGate:
         while (announced := self._registrar.receive()) is not None:
             pid, listener = announced
             self._families[listener] = self._family_of[pid] = _Family(listener)
+            self._poll.register(listener, select.POLLIN)
 
     def _answer(self, family: _Family) -> None:
         notification = receive(family.listener)
@@ -328,6 +331,7 @@ class ForkGate:
             self._report({"kind": "fork_failed", "process": number, "reason": str(error)})
         else:
             self._family_of[pid] = family
+            self._poll.register(self._branches[pid].handle, select.POLLIN)
             self._report({"kind": "forked", "process": number, "pid": pid})
 
     def _give(self, family: _Family, notification: Notification, channel: int) -> None:

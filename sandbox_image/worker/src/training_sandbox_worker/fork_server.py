@@ -50,6 +50,7 @@ class ForkServer:
         self._stopping = False
         self._wakeup, self._wakeup_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
+        self._wakes_up_after_ms: float | None = None
 
     def serve(self) -> None:
         """Serve until the owner closes the control socket or SIGTERM, then kill all processes."""
@@ -58,14 +59,13 @@ class ForkServer:
         self._poll.register(self._wakeup, select.POLLIN)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, wire.WireError):
             while not self._stopping:
-                self._handle_events(self._wait())
+                self._handle_events(self._poll.poll(self._wakes_up_after_ms))
         process.kill_descendants(_STOP_SECONDS)
 
-    def _wait(self) -> list[tuple[int, int]]:
-        return self._poll.poll()
-
     def _handle_events(self, events: Sequence[tuple[int, int]]) -> None:
-        ready = {descriptor for descriptor, _ in events}
+        # Nothing here makes more objects than it must: after a fork, each page that this process
+        # writes to is copied.
+        ready = dict(events)
         if self._wakeup in ready:
             self._drain_wakeup()
             self._reap()

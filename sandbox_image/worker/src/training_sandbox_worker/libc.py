@@ -2,10 +2,13 @@
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Argument = int | ctypes.Array[ctypes.c_char]
 """An integer, or a buffer that is passed by its address."""
+
+Call = Callable[[], int]
+"""Returns what the kernel does; raises OSError when it refuses."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
@@ -23,19 +26,28 @@ def system_call(name: str, number: int, *arguments: Argument) -> int:
     Raises:
         OSError: The kernel refused.
     """
-    return _checked(name, _syscall(ctypes.c_long(number), *map(_word, arguments)))
+    return prepare_system_call(name, number, *arguments)()
 
 
-def function(name: str) -> Callable[..., int]:
-    """A function of the C library that returns an int, negative when it failed.
+def prepare_system_call(name: str, number: int, *arguments: Argument) -> Call:
+    """A system call, see `system_call`, that is made ready now and done when it is called.
 
-    It is looked up now, and not in each forked process. It takes what `system_call` takes and
-    raises OSError.
+    What ctypes makes of arguments takes longer than most calls, and is the same in each forked
+    process.
     """
-    found = _libc[name]
+    return _prepare(name, _syscall, (number, *arguments))
 
-    def _call(*arguments: Argument) -> int:
-        return _checked(name, found(*map(_word, arguments)))
+
+def prepare(name: str, *arguments: Argument) -> Call:
+    """The same of a function of the C library that returns an int, negative when it failed."""
+    return _prepare(name, _libc[name], arguments)
+
+
+def _prepare(name: str, function: Callable[..., int], arguments: Sequence[Argument]) -> Call:
+    words = tuple(map(_word, arguments))
+
+    def _call() -> int:
+        return _checked(name, function(*words))
 
     return _call
 

@@ -1,7 +1,6 @@
 """What the standard library does not say about Linux processes: parents, orphans, descendants."""
 
 import contextlib
-import ctypes
 import os
 import platform
 import signal
@@ -10,6 +9,8 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from training_sandbox_worker import libc
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -17,31 +18,34 @@ _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 _SCHED_ATTR = "IIQiIQQQ"
 _LONGEST_TURN_NS = 100_000_000
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_set_death_signal = {
+    number: libc.prepare("prctl", _PR_SET_PDEATHSIG, number, 0, 0, 0)
+    for number in (signal.SIGKILL, signal.SIGTERM)
+}
 
 
 def die_with_parent(number: signal.Signals, parent: int) -> None:
     """Let the kernel send a signal to this process when its parent ends.
 
     Args:
-        number: The signal.
+        number: SIGKILL or SIGTERM.
         parent: The process that must still be the parent; if it ended before the request took
             effect, the signal is raised here and now.
     """
-    _prctl(_PR_SET_PDEATHSIG, number)
+    _set_death_signal[number]()
     if os.getppid() != parent:
         signal.raise_signal(number)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends (a subreaper)."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    libc.prepare("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)()
 
 
 def return_free_memory() -> None:
     """Give freed heap pages back to the kernel, where the C library can (glibc)."""
     with contextlib.suppress(AttributeError):
-        _libc.malloc_trim(0)
+        libc.prepare("malloc_trim", 0)()
 
 
 def take_long_turns() -> None:
@@ -50,10 +54,21 @@ def take_long_turns() -> None:
     Who waits for less than a turn, like the server, still comes first. Kernels before 6.12 ignore
     the length, and take the process for one that computes (`SCHED_BATCH`).
     """
-    if number := _SCHED_SETATTR.get(platform.machine()):
-        size = struct.calcsize(_SCHED_ATTR)
-        attributes = struct.pack(_SCHED_ATTR, size, os.SCHED_BATCH, 0, 0, 0, _LONGEST_TURN_NS, 0, 0)
-        _libc.syscall(number, 0, attributes, 0)
+    with contextlib.suppress(OSError):
+        if _set_scheduling is not None:
+            _set_scheduling()
+
+
+def _prepare_long_turns() -> libc.Call | None:
+    number = _SCHED_SETATTR.get(platform.machine())
+    if number is None:
+        return None
+    size = struct.calcsize(_SCHED_ATTR)
+    attributes = struct.pack(_SCHED_ATTR, size, os.SCHED_BATCH, 0, 0, 0, _LONGEST_TURN_NS, 0, 0)
+    return libc.prepare_system_call("sched_setattr", number, 0, libc.buffer(attributes), 0)
+
+
+_set_scheduling = _prepare_long_turns()
 
 
 def thread_names() -> list[str]:
@@ -169,9 +184,3 @@ def _parent_in(stat: bytes) -> int:
 def _started_in(stat: bytes) -> int:
     # The 22nd field; the third comes after comm.
     return int(stat[stat.rindex(b")") + 2 :].split()[19])
-
-
-def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl({option}): {os.strerror(number)}")

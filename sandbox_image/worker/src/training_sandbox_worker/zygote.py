@@ -87,25 +87,17 @@ class Zygote(ForkServer):
         filtered: bool,
     ) -> None:
         super().__init__(control, job)
-        self._gate = ForkGate(registrar, self._report)
+        self._gate = ForkGate(registrar, self._report, self._poll)
         self._filtered = filtered
-        self._polled: set[int] = set()
         self._looked_at = _now()
-
-    def _wait(self) -> list[tuple[int, int]]:
-        wanted = self._gate.descriptors
-        for descriptor in self._polled - wanted:
-            self._poll.unregister(descriptor)
-        for descriptor in wanted - self._polled:
-            self._poll.register(descriptor, select.POLLIN)
-        self._polled = wanted
-        return self._poll.poll(_LOOKS_FOR_STRAYS_SECONDS * 1000)
+        self._wakes_up_after_ms = _LOOKS_FOR_STRAYS_SECONDS * 1000
 
     def _handle_events(self, events: Sequence[tuple[int, int]]) -> None:
         if _now() - self._looked_at >= _LOOKS_FOR_STRAYS_SECONDS:
             self._kill_strays()
+        own = (self._wakeup, self._control.fileno())
         for descriptor, event in events:
-            if descriptor in self._polled:
+            if descriptor not in own:
                 if event & select.POLLIN:
                     self._gate.handle(descriptor)
                 elif event & (select.POLLHUP | select.POLLERR):

@@ -45,7 +45,10 @@ class Jail:
         self._abi = confinement.landlock_abi
         self._gated = gated and confinement.fork_gate
         self._ruleset = self._create_ruleset(readable) if self._abi else None
-        self._program = self._compile() if confinement.seccomp else None
+        self._restrict = (
+            None if self._ruleset is None else landlock.restriction(self._abi, self._ruleset)
+        )
+        self._filter = self._compile() if confinement.seccomp else None
         self._seal = _compile_seal() if self._gated else None
 
     def enter(self, keep: Sequence[int], hand_over: Callable[[int], None] | None = None) -> None:
@@ -68,18 +71,15 @@ class Jail:
         limits.limit(memory_bytes=self._memory_bytes, highest_descriptor=highest)
         privileges.no_new_privileges()
         privileges.drop_capabilities()
-        if self._ruleset is not None:
-            landlock.restrict_self(self._abi, self._ruleset)
+        if self._ruleset is not None and self._restrict is not None:
+            self._restrict()
             os.close(self._ruleset)
-        if self._program is not None:
-            self._filter_calls(self._program, hand_over or os.close)
-
-    def _filter_calls(self, program: bytes, hand_over: Callable[[int], None]) -> None:
-        listener = seccomp.install(program, listen=self._gated)
-        if listener is not None:
-            hand_over(listener)
+        if self._filter is not None:
+            listener = self._filter.install()
+            if listener is not None:
+                (hand_over or os.close)(listener)
         if self._seal is not None:
-            seccomp.install(self._seal, listen=False)
+            self._seal.install()
 
     def _create_ruleset(self, readable: Sequence[Path]) -> int:
         return landlock.create_ruleset(
@@ -88,10 +88,12 @@ class Jail:
             writable=interpreter_paths.writable(),
         )
 
-    def _compile(self) -> bytes:
+    def _compile(self) -> seccomp.Filter:
         rules = system_calls.rules(gated=self._gated)
-        return seccomp.compile_program(rules, otherwise=system_calls.OTHERWISE)
+        program = seccomp.compile_program(rules, otherwise=system_calls.OTHERWISE)
+        return seccomp.Filter(program, listen=self._gated)
 
 
-def _compile_seal() -> bytes:
-    return seccomp.compile_program(system_calls.sealing_rules(), otherwise=seccomp.ALLOW)
+def _compile_seal() -> seccomp.Filter:
+    program = seccomp.compile_program(system_calls.sealing_rules(), otherwise=seccomp.ALLOW)
+    return seccomp.Filter(program, listen=False)

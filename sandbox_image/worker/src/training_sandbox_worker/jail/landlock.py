@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from training_sandbox_worker.jail import libc
+from training_sandbox_worker import libc
 
 # Their numbers are the same on every architecture.
 _CREATE_RULESET = 444
@@ -68,15 +68,14 @@ def create_ruleset(version: int, *, readable: Iterable[Path], writable: Iterable
     return ruleset
 
 
-def restrict_self(version: int, ruleset: int) -> None:
-    """Hold this thread, and all that it starts, to a ruleset. `no_new_privs` must be set.
+def restriction(version: int, ruleset: int) -> libc.Call:
+    """Holds a thread, and all that it starts, to a ruleset. `no_new_privs` must be set.
 
-    Raises:
-        OSError: The kernel refused.
+    Raises OSError when it is called and the kernel refuses.
     """
     # Agent code must not be able to fill the audit log.
     flags = _RESTRICT_SELF_LOG_SAME_EXEC_OFF if version >= _ABI_OF_LOGGING else 0
-    libc.system_call("landlock_restrict_self", _RESTRICT_SELF, ruleset, flags)
+    return libc.prepare_system_call("landlock_restrict_self", _RESTRICT_SELF, ruleset, flags)
 
 
 def _allow(ruleset: int, path: Path, rights: int) -> None:

@@ -5,6 +5,12 @@ import resource
 
 _OOM_SCORE_FIRST = b"1000"
 _ADDITIONAL_DESCRIPTORS = 256
+_NONE_AT_ALL = (
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_CORE,
+    resource.RLIMIT_MEMLOCK,
+    resource.RLIMIT_MSGQUEUE,
+)
 
 
 def be_killed_first() -> None:
@@ -25,13 +31,8 @@ def limit(*, memory_bytes: int, highest_descriptor: int) -> None:
     """
     _limit(resource.RLIMIT_AS, _address_space_bytes() + memory_bytes)
     _limit(resource.RLIMIT_NOFILE, highest_descriptor + 1 + _ADDITIONAL_DESCRIPTORS)
-    for none in (
-        resource.RLIMIT_FSIZE,
-        resource.RLIMIT_CORE,
-        resource.RLIMIT_MEMLOCK,
-        resource.RLIMIT_MSGQUEUE,
-    ):
-        _limit(none, 0)
+    for none in _NONE_AT_ALL:
+        resource.setrlimit(none, (0, 0))
 
 
 def _address_space_bytes() -> int:

@@ -15,7 +15,8 @@ import struct
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from training_sandbox_worker.jail import libc, seccomp, system_calls
+from training_sandbox_worker import libc
+from training_sandbox_worker.jail import seccomp, system_calls
 
 # struct seccomp_notif: id, pid, flags; then number, architecture, instruction, six arguments.
 _REQUEST = struct.Struct("=QII iIQ6Q")

@@ -2,14 +2,18 @@
 
 import struct
 
-from training_sandbox_worker.jail import libc
+from training_sandbox_worker import libc
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x2008_0522
 _CAPABILITIES_OF_NONE = bytes(24)
 
-_prctl = libc.function("prctl")
-_capset = libc.function("capset")
+_THIS_PROCESS = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+
+_set_no_new_privileges = libc.prepare("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+_set_capabilities = libc.prepare(
+    "capset", libc.buffer(_THIS_PROCESS), libc.buffer(_CAPABILITIES_OF_NONE)
+)
 
 
 def no_new_privileges() -> None:
@@ -18,7 +22,7 @@ def no_new_privileges() -> None:
     Raises:
         OSError: The kernel refused.
     """
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _set_no_new_privileges()
 
 
 def drop_capabilities() -> None:
@@ -27,5 +31,4 @@ def drop_capabilities() -> None:
     Raises:
         OSError: The kernel refused.
     """
-    this_process = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
-    _capset(libc.buffer(this_process), libc.buffer(_CAPABILITIES_OF_NONE))
+    _set_capabilities()

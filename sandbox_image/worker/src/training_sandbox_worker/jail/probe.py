@@ -42,7 +42,7 @@ def probe() -> Confinement:
 def _enter_landlock() -> None:
     privileges.no_new_privileges()
     abi = landlock.abi()
-    landlock.restrict_self(abi, landlock.create_ruleset(abi, readable=(), writable=()))
+    landlock.restriction(abi, landlock.create_ruleset(abi, readable=(), writable=()))()
     try:
         os.listdir("/")  # noqa: PTH208 (nothing to iterate over)
     except PermissionError:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from training_sandbox_worker.jail import libc
+from training_sandbox_worker import libc
 
 ALLOW = 0x7FFF_0000
 NOTIFY = 0x7FC0_0000
@@ -104,37 +104,52 @@ def compile_program(rules: Iterable[Rule], *, otherwise: int) -> bytes:
         library.seccomp_release(context)
 
 
-def install(program: bytes, *, listen: bool) -> int | None:
-    """Hold this thread, and all that it starts, to a program. `no_new_privs` must be set.
+class Filter:
+    """A program, ready to be installed in a forked process.
 
     Args:
         program: See `compile_program`.
         listen: Whether calls are to be notified; without a listener they fail with ENOSYS.
-
-    Returns:
-        The descriptor that notifications are received from, or None.
-
-    Raises:
-        OSError: The kernel refused.
     """
-    instructions = libc.buffer(program)
-    count = len(program) // _INSTRUCTION_BYTES
-    header = struct.pack("HP", count, ctypes.addressof(instructions))
-    description = libc.buffer(header)
-    if not listen:
-        _install(0, description)
-        return None
-    try:
-        return _install(_NEW_LISTENER | _WAIT_KILLABLE, description)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    # Before Linux 5.19: a signal makes the call notify once more.
-    return _install(_NEW_LISTENER, description)
+
+    def __init__(self, program: bytes, *, listen: bool) -> None:
+        self._listen = listen
+        self._instructions = libc.buffer(program)
+        count = len(program) // _INSTRUCTION_BYTES
+        header = struct.pack("HP", count, ctypes.addressof(self._instructions))
+        description = libc.buffer(header)
+
+        def call(flags: int) -> libc.Call:
+            number = call_number("seccomp")
+            return libc.prepare_system_call("seccomp", number, _SET_MODE_FILTER, flags, description)
+
+        self._install = call(_NEW_LISTENER | _WAIT_KILLABLE if listen else 0)
+        self._install_before_linux_5_19 = call(_NEW_LISTENER)
+
+    def install(self) -> int | None:
+        """Hold this thread, and all that it starts, to the program. `no_new_privs` must be set.
+
+        Returns:
+            The descriptor that notifications are received from, or None.
+
+        Raises:
+            OSError: The kernel refused.
+        """
+        if not self._listen:
+            self._install()
+            return None
+        try:
+            return self._install()
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        # A signal makes the call notify once more.
+        return self._install_before_linux_5_19()
 
 
-def _install(flags: int, description: ctypes.Array[ctypes.c_char]) -> int:
-    return libc.system_call("seccomp", call_number("seccomp"), _SET_MODE_FILTER, flags, description)
+def install(program: bytes, *, listen: bool) -> int | None:
+    """Install a program that is not needed again, see `Filter`."""
+    return Filter(program, listen=listen).install()
 
 
 def _add(context: int, rule: Rule) -> None:
