@@ -67,7 +67,8 @@ class ForkServer:
         # writes to is copied.
         ready = dict(events)
         if self._wakeup in ready:
-            self._drain_wakeup()
+            # What is left of more signals wakes it up once more.
+            os.read(self._wakeup, 4096)
             self._reap()
         if self._control.fileno() in ready:
             self._handle_frame(*wire.receive_with_descriptors(self._control))
@@ -80,11 +81,6 @@ class ForkServer:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
-
-    def _drain_wakeup(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wakeup, 4096):
-                pass
 
     def _handle_frame(self, frame: wire.Frame | None, descriptors: Sequence[int]) -> None:
         match frame:
@@ -150,10 +146,12 @@ class ForkServer:
     def _reap(self) -> None:
         ended: list[wire.Frame] = []
         with contextlib.suppress(ChildProcessError):
-            while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                _, status = os.waitpid(dead.si_pid, 0)
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
                 code = os.waitstatus_to_exitcode(status)
-                number = self._forget(dead.si_pid, code)
+                number = self._forget(pid, code)
                 if number is not None:
                     ended.append({"kind": "exited", "process": number, "code": code})
         self._clean_up()
