@@ -6,6 +6,8 @@ import resource
 import sys
 from pathlib import Path
 
+import uvloop
+
 from training_sandbox_server import __version__, http_server, logs, memory, settings, termination
 from training_sandbox_server.app import create_app
 from training_sandbox_server.bearer_tokens import Doorkeeper, read_public_key
@@ -30,7 +32,7 @@ def main(control_group: Path = memory.CONTROL_GROUP) -> None:
         process.adopt_orphans()
         _open_as_many_files_as_allowed()
         with StateDirectory(chosen.state_dir, starts=chosen.starts_dir) as directory:
-            status = asyncio.run(_serve(chosen, directory, control_group))
+            status = uvloop.run(_serve(chosen, directory, control_group))
     except (InvalidSettingsError, ListenError, StateDirectoryError) as error:
         termination.report("InvalidSettings", str(error))
         status = termination.EXIT_USAGE

@@ -14,7 +14,9 @@ class ChildReaper:
 
     def __init__(self) -> None:
         self._watched: dict[int, asyncio.Future[int]] = {}
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
+        self._loop = asyncio.get_running_loop()
+        # uvloop takes no handler of this signal, which it only needs for what it starts itself.
+        signal.signal(signal.SIGCHLD, self._wake_up)
 
     def watch(self, pid: int) -> "asyncio.Future[int]":
         """The exit code of a child (negative: the signal that ended it), when it has ended.
@@ -24,6 +26,9 @@ class ChildReaper:
         ended = asyncio.get_running_loop().create_future()
         self._watched[pid] = ended
         return ended
+
+    def _wake_up(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._reap)
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
