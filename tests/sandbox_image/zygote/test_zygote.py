@@ -70,6 +70,21 @@ def test_an_exception_is_answered_in_one_line(zygote):
     assert answer["reason"].startswith("RuntimeError: out of eggs (counter_environment.py:")
 
 
+def test_the_last_observation_alone_carries_what_would_be_saved(zygote):
+    zygote.open()
+    assert "state" not in zygote.act(0, "add 5")
+    state = zygote.act(0, "done")["state"]
+    assert state == zygote.ask(0, kind="save")["state"]
+
+
+def test_a_large_state_is_left_to_be_asked_for(zygote):
+    zygote.open()
+    zygote.act(0, "spoil " + "x" * (4 << 20))
+    last = zygote.act(0, "done")
+    assert (last["kind"], "state" in last) == ("observation", False)
+    assert len(zygote.ask(0, kind="save")["state"]) > 4 << 20
+
+
 def test_an_evaluation_answers_once_and_ends(zygote):
     zygote.open(0)
     zygote.act(0, "add 5")

@@ -118,10 +118,13 @@ class ChildProcess:
 
     async def close(self) -> None:
         """Let the process close its episode and end; kill it if it does not do so soon."""
-        with contextlib.suppress(*frames.DISCONNECTED, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await frames.write(self._writer, {"kind": "close"})
-                await asyncio.shield(self.exited)
+        with contextlib.suppress(*frames.DISCONNECTED):
+            await frames.write(self._writer, {"kind": "close"})
+        await self.let_end()
+
+    async def let_end(self) -> None:
+        """Wait for a process that has nothing left to do; kill it if it does not end soon."""
+        await asyncio.wait({self.exited}, timeout=_CLOSE_SECONDS)
         await self.end()
 
     def abandon(self) -> None:

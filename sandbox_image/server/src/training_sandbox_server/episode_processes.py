@@ -98,10 +98,13 @@ class EpisodeProcesses:
         answer = await self._ask(self._playing(), frame, "observation")
         if answer.get("index") != index:
             raise ProcessGoneError("the answer is to another step")
+        terminated = wire.field(answer, "terminated", bool)
+        if terminated and "state" in answer:
+            self._saved = wire.field(answer, "state", str)
         return Observed(
             message=wire.mapping(answer, "message"),
             truncated=wire.field(answer, "truncated", bool),
-            terminated=wire.field(answer, "terminated", bool),
+            terminated=terminated,
         )
 
     async def fork(self, seeds: Sequence[int | None]) -> list["EpisodeProcesses"]:
@@ -129,8 +132,10 @@ class EpisodeProcesses:
         """Keep what evaluation needs, let the environment close the episode, end its process."""
         if self._player is None:
             return
-        with contextlib.suppress(*FAILURES):
-            self._saved = await self._save(self._player)
+        # It comes with the last observation unless it is large.
+        if self._saved is None:
+            with contextlib.suppress(*FAILURES):
+                self._saved = await self._save(self._player)
         await self._close(self._player)
         self._player = None
 
@@ -143,7 +148,9 @@ class EpisodeProcesses:
         try:
             frame: wire.Frame = {"kind": "evaluate", "task": self._task, "state": state}
             answer = await self._ask(process, {**frame, "sparse": sparse}, "reward")
-            return wire.field(answer, "reward", float)
+            reward = wire.field(answer, "reward", float)
+            await process.let_end()
+            return reward
         finally:
             await process.end()
             self._running.discard(process)

@@ -8,6 +8,9 @@ from training_sandbox_worker.environment import Environment, Episode, InvalidAct
 from training_sandbox_worker.failure import one_line
 from training_sandbox_worker.observation import presentable, presentable_one
 
+_MOST_STATE_BESIDE_AN_OBSERVATION = wire.MAX_FRAME_BYTES // 4
+"""Characters; a message has at most 1 MiB, escaped."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -39,7 +42,8 @@ def play(opened: Opened, channel: socket.socket) -> None:
     """Say `opened`, then answer the frames of the channel until `close` or its end.
 
     A `step` is answered by `observation`, `invalid` (nothing was executed) or `failed`; `save` by
-    `saved`; `fork` by `forked`, on a new channel, in this process and in each branch.
+    `saved`; `fork` by `forked`, on a new channel, in this process and in each branch. The last
+    observation carries the `state` that would be saved, if it can.
     """
     channel.sendall(opened.answer)
     while (frame := wire.receive(channel)) is not None:
@@ -62,17 +66,26 @@ def _step(episode: Episode, frame: wire.Frame) -> wire.Frame:
     try:
         observation = episode.step(message)
         answer = presentable_one(observation.messages)
+        terminated = bool(observation.terminated)
         return {
             "kind": "observation",
             "index": index,
             "message": answer.message,
             "truncated": answer.truncated,
-            "terminated": bool(observation.terminated),
+            "terminated": terminated,
+            **(_last_state(episode) if terminated else {}),
         }
     except InvalidAction as error:
         return {"kind": "invalid", "index": index, "detail": str(error)}
     except BaseException as error:  # noqa: BLE001 (SystemExit of agent code, for one, is no end)
         return {"kind": "failed", "index": index, "reason": one_line(error)}
+
+
+def _last_state(episode: Episode) -> wire.Frame:
+    """The `state` for the last observation; nothing if it cannot be had or is large."""
+    state = _save(episode).get("state")
+    fits = isinstance(state, str) and len(state) <= _MOST_STATE_BESIDE_AN_OBSERVATION
+    return {"state": state} if fits else {}
 
 
 def _save(episode: Episode) -> wire.Frame:
