@@ -10,6 +10,10 @@ from training_sandbox_bfcl import evaluation
 from training_sandbox_bfcl.data import CLASSES, parse_task
 from training_sandbox_bfcl.episode import BfclEpisode
 from training_sandbox_bfcl.schemas import Schemas
+from training_sandbox_bfcl.single_turn import answer
+from training_sandbox_bfcl.single_turn.episode import SingleTurnEpisode
+from training_sandbox_bfcl.single_turn.evaluation import matches
+from training_sandbox_bfcl.single_turn.tasks import SingleTurnTask
 
 _MESSAGES = (
     '<tool_call>\n{"name": "no_such_function", "arguments": {"a": [1, "two"]}}\n</tool_call>',
@@ -31,3 +35,12 @@ def rehearse(tasks: Iterable[str], schemas: Schemas) -> None:
         episode.save()
         made_up = [_MADE_UP for _ in task.turns]
         evaluation.score(task, made_up, made_up)
+
+
+def rehearse_single_turn(task: SingleTurnTask) -> None:
+    """Play and evaluate one task."""
+    episode = SingleTurnEpisode(task)
+    episode.initial_messages()
+    episode.step({"role": "assistant", "content": _MESSAGES[0]})
+    (played,) = answer.decode(episode.save())
+    matches(task, played or (), [{"no_such_function": {}}])
