@@ -3,6 +3,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from training_sandbox_bfcl.data import TaskData, parse_task, read_tasks
 from training_sandbox_bfcl.environment import BfclEnvironment
@@ -13,6 +14,10 @@ from training_sandbox_bfcl.single_turn.tasks import parse_task as parse_single_t
 from training_sandbox_bfcl.single_turn.tasks import read_tasks as read_single_turn_tasks
 from training_sandbox_worker.environment import Episode, Task
 from training_sandbox_worker.examples import Example
+
+# No test asserts on wall time.
+settings.register_profile("bfcl", deadline=None)
+settings.load_profile("bfcl")
 
 BUILT_DATA = Path(__file__).parents[3] / "build" / "bfcl"
 
