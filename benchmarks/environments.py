@@ -47,7 +47,7 @@ GOALS: dict[str, dict[str, Goal | None]] = {
 
 async def measure(installation: Installation, *, quick: bool) -> Figures:
     figures = Figures()
-    all_examples = installation.examples()
+    all_examples = examples_to_train_on(installation)
     examples = sample(all_examples, QUICK_TASKS if quick else TASKS)
     settings = {
         "SANDBOX_ENVIRONMENT": installation.name,
@@ -65,6 +65,12 @@ async def measure(installation: Installation, *, quick: bool) -> Figures:
     async with serve(settings, log) as served:
         await measure_memory(served, sample(all_examples, LIVE), figures)
     return figures
+
+
+def examples_to_train_on(installation: Installation) -> list[Example]:
+    """Those of the split that a client gets when it asks for none: figures stay comparable."""
+    train = set(installation.describe().splits["train"])
+    return [example for example in installation.examples() if example.task_id in train]
 
 
 async def measure_one_by_one(served: Served, examples: Sequence[Example], figures: Figures) -> None:

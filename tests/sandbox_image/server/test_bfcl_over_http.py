@@ -1,4 +1,6 @@
-"""BFCL behind the server: every ground truth scores, in both forms that calls can have.
+"""BFCL behind the server: ground truths score, in both forms that calls can have.
+
+All of the multi-turn ones do, and some of each category of single-turn ones.
 
 The interpreter of BFCL's venv is TEST_BFCL_PYTHON, or the one that the build made; so is the
 package's data folder at TEST_BFCL_DATA.
@@ -18,6 +20,21 @@ import pytest
 BUILT = Path(__file__).parents[3] / "build"
 AT_ONCE = 8
 COMPLETED = "[CONVERSATION_COMPLETED]"
+CALL = '<tool_call>\n{"name": "requests.get", "arguments": {}}\n</tool_call>'
+
+SINGLE_TURN = (
+    "simple_python",
+    "multiple",
+    "parallel",
+    "parallel_multiple",
+    "live_simple",
+    "live_multiple",
+    "live_parallel",
+    "live_parallel_multiple",
+    "irrelevance",
+    "live_irrelevance",
+    "live_relevance",
+)
 
 EXAMPLES = """
 import dataclasses, json
@@ -100,25 +117,71 @@ class Player:
         return json.loads(content).get("data")
 
 
-def test_all_800_ground_truths_score_one(server, examples):
+@pytest.fixture(scope="module")
+def rewards(server):
+    """Plays messages of tasks, many at once; what the last step of each was rewarded."""
     players = SimpleQueue()
     for _ in range(AT_ONCE):
         players.put(Player(server.url))
 
-    def reward(numbered) -> float:
-        number, example = numbered
-        messages = example["right"]
-        if number % 2:
-            messages = [as_tool_calls(message) for message in messages]
+    def reward(task_id: str, messages: list[dict]) -> float:
         player = players.get()
-        last = player.play(example["task_id"], messages)
+        last = player.play(task_id, messages)
         players.put(player)
         assert last["state"][0]["content"] == COMPLETED
         return last["reward"]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        rewards = list(pool.map(reward, enumerate(examples)))
-    assert rewards == [1.0] * 800
+        yield lambda games: list(pool.map(lambda game: reward(*game), games))
+
+
+def in_turn(examples: list[dict]) -> list[tuple[str, list[dict]]]:
+    """The right messages of examples, of every other one as tool calls."""
+    return [
+        (
+            example["task_id"],
+            [as_tool_calls(one) if number % 2 else one for one in example["right"]],
+        )
+        for number, example in enumerate(examples)
+    ]
+
+
+def test_all_800_ground_truths_score_one(rewards, examples):
+    multi_turn = [one for one in examples if one["task_id"].startswith("multi_turn")]
+    assert rewards(in_turn(multi_turn)) == [1.0] * 800
+
+
+@pytest.mark.parametrize("category", SINGLE_TURN)
+def test_single_turn_answers_score_by_their_calls(rewards, server, examples, category):
+    split = server.data("get_env_profile", params={"split": category})
+    by_id = {example["task_id"]: example for example in examples}
+    some = [by_id[task_id] for task_id in split[:: max(1, len(split) // 8)] if task_id in by_id]
+    assert len(some) >= 8
+    assert rewards(in_turn(some)) == [1.0] * len(some)
+    wrong = [(example["task_id"], example["wrong"]) for example in some]
+    assert rewards(wrong) == [0.0] * len(some)
+
+
+def test_a_name_with_dots_may_be_written_with_underscores(rewards):
+    function = {"name": "math_factorial", "arguments": '{"number": 5}'}
+    call = {"id": "call_0", "type": "function", "function": function}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    assert rewards([("simple_python_1", [message])]) == [1.0]
+
+
+def test_the_evaluation_of_a_single_turn_answer_is_its_reward(server):
+    for content, score in (("None of these.", 1.0), (CALL, 0.0)):
+        episode = server.create("live_irrelevance_0-0-0")
+        for sparse in (True, False):
+            params = {"sparse": sparse}
+            assert server.data("evaluate", instance_id=episode, params=params) == 0.0
+        message = {"role": "assistant", "content": content}
+        step = server.data("step", instance_id=episode, messages=message)
+        assert (step["reward"], step["is_terminated"]) == (score, True)
+        for sparse in (True, False):
+            params = {"sparse": sparse}
+            assert server.data("evaluate", instance_id=episode, params=params) == score
+        server.post("release", instance_id=episode)
 
 
 def test_a_wrong_example_scores_less_than_one(server, examples):

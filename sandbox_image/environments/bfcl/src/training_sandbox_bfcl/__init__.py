@@ -1,1 +1,1 @@
-"""The multi-turn tasks of the Berkeley Function Calling Leaderboard as an environment."""
+"""The Berkeley Function Calling Leaderboard as an environment."""

@@ -1,11 +1,12 @@
 """From an assistant's message to the calls in it.
 
-A call is handed on as the text that the package's executor takes, `name(key=value,…)`. What the
-model got wrong goes there too, as it stands: the executor has the words for it. What the client
-built wrong (a `tool_calls` that is no list of calls) is refused.
+What the model got wrong is kept as it stands: the package's executor has the words for it, its
+checker of single-turn answers takes it for none. What the client built wrong (a `tool_calls` that
+is no list of calls) is refused.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -25,11 +26,21 @@ class Call:
 
     Attributes:
         id: What the result is named by.
-        text: Python, for example `cd(folder='document')`.
+        name: The function's; None: what the model wrote is no call.
+        arguments: By their names; or the text that stands in their place, or in the call's.
     """
 
     id: str
-    text: str
+    name: str | None
+    arguments: Mapping[str, object] | str
+
+    @property
+    def text(self) -> str:
+        """What the package's executor takes: Python, for example `cd(folder='document')`."""
+        given = self.arguments
+        if not isinstance(given, str):
+            given = ",".join(f"{key}={value!r}" for key, value in given.items())
+        return given if self.name is None else f"{self.name}({given})"
 
 
 def parse_message(message: Message) -> list[Call]:
@@ -42,7 +53,7 @@ def parse_message(message: Message) -> list[Call]:
     """
     if calls := tool_calls(message, without_arguments=True):
         return [
-            Call(call.id or _id(call.name, number), _text(call.name, call.arguments))
+            _call(call.id or _id(call.name, number), call.name, call.arguments)
             for number, call in enumerate(calls, 1)
         ]
     written = [stripped for block in written_calls(text_of(message)) if (stripped := block.strip())]
@@ -56,18 +67,15 @@ def _block(block: str, number: int) -> Call:
         fields = cast("dict[str, object]", parsed)
         name, arguments = fields.get("name"), fields.get("arguments")
         if isinstance(name, str) and are_arguments(arguments, without_arguments=True):
-            return Call(_id(name, number), _text(name, arguments))
-    return Call(_id("call", number), block)
+            return _call(_id(name, number), name, arguments)
+    return Call(_id("call", number), None, block)
 
 
-def _text(name: str, arguments: Arguments) -> str:
+def _call(call_id: str, name: str, arguments: Arguments) -> Call:
     given = arguments or {}
-    if isinstance(given, str):
-        parsed = _parsed(given)
-        if not isinstance(parsed, dict):
-            return f"{name.strip()}({given})"
-        given = cast("dict[str, object]", parsed)
-    return f"{name.strip()}({','.join(f'{key}={value!r}' for key, value in given.items())})"
+    parsed = _parsed(given) if isinstance(given, str) else given
+    named = cast("dict[str, object]", parsed) if isinstance(parsed, dict) else given
+    return Call(call_id, name.strip(), named)
 
 
 def _parsed(text: str) -> object:

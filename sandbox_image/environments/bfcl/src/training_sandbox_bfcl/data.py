@@ -1,4 +1,4 @@
-"""The tasks of the package's data folder, without their answers."""
+"""The package's data folder: its multi-turn tasks, and the answers of all."""
 
 import json
 import os
@@ -35,7 +35,6 @@ CLASSES = (
 ANSWERS = "possible_answer"
 
 _TEST_EVERY = 4
-"""Each fourth number is for tests."""
 
 
 class DataUnusable(RuntimeError):  # noqa: N818 (reads better where it is caught)
@@ -107,14 +106,33 @@ def parse_task(text: str) -> TaskData:
     return TaskData(**fields, missing=missing)
 
 
+def read_ground_truth(folder: Path, task_id: str) -> Any:
+    """What the package has as the answer of a task.
+
+    Args:
+        folder: The data folder.
+        task_id: An id in the package's data, of a category that has answers.
+    """
+    path = folder / ANSWERS / file_name(category_of(task_id))
+    named = json.dumps(task_id)
+    with path.open(encoding="utf-8") as lines:
+        # The others need not be parsed.
+        answer = json.loads(next(line for line in lines if named in line))
+    return answer["ground_truth"]
+
+
+def category_of(task_id: str) -> str:
+    """The category that a task's id names."""
+    return task_id.rpartition("_")[0]
+
+
 def splits(task_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """The fixed division into train and test, each category, and all tasks by index.
 
     A task's number is that of its conversation, which is the same in the four categories: so all
     variants of a conversation are on one side.
     """
-    numbered = [(task_id, int(task_id.rpartition("_")[2])) for task_id in task_ids]
-    is_test = {task_id: number % _TEST_EVERY == _TEST_EVERY - 1 for task_id, number in numbered}
+    is_test = {task_id: is_for_tests(int(task_id.rpartition("_")[2])) for task_id in task_ids}
     return {
         "train": [task_id for task_id in task_ids if not is_test[task_id]],
         "test": [task_id for task_id in task_ids if is_test[task_id]],
@@ -124,6 +142,11 @@ def splits(task_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         },
         "index": [str(index) for index in range(len(task_ids))],
     }
+
+
+def is_for_tests(number: int) -> bool:
+    """Each fourth number is for tests."""
+    return number % _TEST_EVERY == _TEST_EVERY - 1
 
 
 def file_name(category: str) -> str:

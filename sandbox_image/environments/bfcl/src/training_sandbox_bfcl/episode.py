@@ -2,7 +2,7 @@
 
 import json
 
-from training_sandbox_bfcl import prompts
+from training_sandbox_bfcl import library, prompts
 from training_sandbox_bfcl.actions import Call, parse_message
 from training_sandbox_bfcl.data import TaskData
 from training_sandbox_bfcl.saved_state import encode
@@ -38,7 +38,10 @@ class BfclEpisode(Episode):
         missing = {name for names in self._task.missing.values() for name in names}
         known = [schema for name, schema in self._schemas.items() if name not in missing]
         return [
-            {"role": "system", "content": prompts.system_message(known)},
+            {
+                "role": "system",
+                "content": prompts.system_message(known, library.behaviour_in_turns()),
+            },
             {"role": "user", "content": self._user_text()},
         ]
 
@@ -48,23 +51,24 @@ class BfclEpisode(Episode):
         if not calls or self._completed:
             return self._next_turn()
         content = "".join(self._perform(call) for call in calls)
-        return _observation(content)
+        return prompts.observation(content)
 
     def save(self) -> bytes:
         """The calls of each turn so far."""
         return encode(self._turns)
 
     def _perform(self, call: Call) -> str:
-        self._turns[-1].append(call.text)
-        result = {"name": call.id, "content": _content(self._tools.execute(call.text))}
+        text = call.text
+        self._turns[-1].append(text)
+        result = {"name": call.id, "content": _content(self._tools.execute(text))}
         return f"<tool_call>\n{_json(result)}\n</tool_call>\n"
 
     def _next_turn(self) -> Observation:
         if len(self._turns) == len(self._task.turns):
             self._completed = True
-            return _observation(prompts.COMPLETED, terminated=True)
+            return prompts.completed()
         self._turns.append([])
-        return _observation(self._user_text())
+        return prompts.observation(self._user_text())
 
     def _user_text(self) -> str:
         turn = len(self._turns) - 1
@@ -72,11 +76,6 @@ class BfclEpisode(Episode):
         if text is None:
             return prompts.new_functions(self._schemas[name] for name in self._task.missing[turn])
         return text
-
-
-def _observation(content: str, *, terminated: bool = False) -> Observation:
-    answer: Message = {"role": "user", "content": content, "tool_calls": []}
-    return Observation(messages=[answer], terminated=terminated)
 
 
 def _content(result: str) -> object:

@@ -3,14 +3,13 @@
 The verdict on each turn is that of the package's own checkers.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from training_sandbox_bfcl import library
-from training_sandbox_bfcl.data import ANSWERS, TaskData, file_name
+from training_sandbox_bfcl.data import TaskData, read_ground_truth
 from training_sandbox_bfcl.saved_state import Turns
 from training_sandbox_bfcl.tools import Tools
 
@@ -32,12 +31,7 @@ def ground_truth(folder: Path, task_id: str) -> Turns:
         folder: The data folder.
         task_id: An id in the package's data.
     """
-    path = folder / ANSWERS / file_name(task_id.rpartition("_")[0])
-    named = json.dumps(task_id)
-    with path.open(encoding="utf-8") as lines:
-        # The others need not be parsed.
-        answer = json.loads(next(line for line in lines if named in line))
-    return cast("Turns", answer["ground_truth"])
+    return cast("Turns", read_ground_truth(folder, task_id))
 
 
 def score(task: TaskData, truth: Turns, turns: Turns) -> Score:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from training_sandbox_bfcl import data
 from training_sandbox_bfcl.evaluation import ground_truth
+from training_sandbox_bfcl.single_turn.examples import single_turn_examples
 from training_sandbox_bfcl.tools import Tools
 from training_sandbox_worker.environment import Message
 from training_sandbox_worker.examples import Example
@@ -15,11 +16,11 @@ _END_OF_TURN: Message = {"role": "assistant", "content": "Done."}
 
 
 def examples() -> Sequence[Example]:
-    """One for each task: all the calls of its ground truth, and all but those of one turn."""
-    return list(_examples())
+    """One for each task that can be solved: its ground truth, and a part of it."""
+    return [*_multi_turn(), *single_turn_examples(data.root())]
 
 
-def _examples() -> Iterator[Example]:
+def _multi_turn() -> Iterator[Example]:
     folder = data.root()
     for task in map(data.parse_task, data.read_tasks(folder).values()):
         tools = Tools(task)

@@ -11,12 +11,15 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 Method = Callable[..., object]
 
 _CHECKER = "eval_checker.multi_turn_eval.multi_turn_checker"
+_MODELS = "bfcl_eval.constants.model_config"
+_MODEL = "any"
+"""The model whose answers the checker is told that it looks at."""
 
 
 def module(name: str) -> Any:
@@ -97,13 +100,55 @@ def responses_match(responses: Sequence[str], expected: Sequence[str], turn: int
     return bool(verdict["valid"])
 
 
+def answer_matches(
+    category: str,
+    functions: Sequence[object],
+    calls: Sequence[Mapping[str, object]],
+    expected: Sequence[object],
+) -> bool:
+    """The package's verdict on a single-turn answer.
+
+    Args:
+        category: For example `parallel`.
+        functions: The package's descriptions of the functions that are offered.
+        calls: As its decoders give them: the arguments by the name of the function, each.
+        expected: The ground truth.
+    """
+    python = module("constants.enums").Language.PYTHON
+    verdict = _ast_checker()(functions, calls, expected, python, category, _MODEL)
+    return bool(verdict["valid"])
+
+
+@functools.cache
+def _ast_checker() -> Callable[..., Any]:
+    # The module that the checker takes its models from imports the SDK of every vendor, none of
+    # which is installed. The checker asks it one thing: whether the model was offered functions
+    # without dots in their names. Here they are offered as they are.
+    models = ModuleType(_MODELS)
+    models.__dict__["MODEL_CONFIG_MAPPING"] = {_MODEL: SimpleNamespace(underscore_to_dot=False)}
+    sys.modules[_MODELS] = models
+    try:
+        return module("eval_checker.ast_eval.ast_checker").ast_checker
+    finally:
+        del sys.modules[_MODELS]
+
+
 def behaviour_in_turns() -> str:
     """What the package tells a model about turns."""
-    templates = module("constants.default_prompts").PROMPT_STYLE_TEMPLATES
-    return cast("str", templates["classic"]["multiturn_behavior"])
+    return _prompt("multiturn_behavior")
+
+
+def behaviour_in_one_turn() -> str:
+    """What the package tells a model about a question that is answered by calls, or not at all."""
+    return _prompt("task")
 
 
 def more_functions() -> str:
     """What the user says in the turn in which missing functions appear."""
     prompts = module("constants.default_prompts")
     return cast("str", prompts.DEFAULT_USER_PROMPT_FOR_ADDITIONAL_FUNCTION_FC)
+
+
+def _prompt(part: str) -> str:
+    templates = module("constants.default_prompts").PROMPT_STYLE_TEMPLATES
+    return cast("str", templates["classic"][part])

@@ -3,16 +3,30 @@
 from collections.abc import Iterable
 
 from training_sandbox_bfcl import library
+from training_sandbox_worker.environment import Message, Observation
 
 COMPLETED = "[CONVERSATION_COMPLETED]"
 
 
-def system_message(schemas: Iterable[str]) -> str:
+def observation(content: str, *, terminated: bool = False) -> Observation:
+    """What a step is answered."""
+    answer: Message = {"role": "user", "content": content, "tool_calls": []}
+    return Observation(messages=[answer], terminated=terminated)
+
+
+def completed() -> Observation:
+    """What the last step is answered, and any after it."""
+    return observation(COMPLETED, terminated=True)
+
+
+def system_message(schemas: Iterable[str], *instructions: str) -> str:
     """The system message of a task.
 
     Args:
         schemas: The tools that are known from the start, each as JSON.
+        instructions: What else the model is told, a paragraph each.
     """
+    told = "\n\n".join(instructions)
     return f"""# Tools
 
 You may call one or more functions to assist with the user query.
@@ -26,7 +40,7 @@ For each function call, return a json object with function name and arguments wi
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>
 
-{library.behaviour_in_turns()}"""
+{told}"""
 
 
 def new_functions(schemas: Iterable[str]) -> str:

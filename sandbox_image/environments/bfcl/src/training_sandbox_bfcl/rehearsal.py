@@ -13,6 +13,10 @@ from training_sandbox_bfcl import evaluation, saved_state
 from training_sandbox_bfcl.data import CLASSES, TaskData, parse_task
 from training_sandbox_bfcl.episode import BfclEpisode
 from training_sandbox_bfcl.schemas import Schemas
+from training_sandbox_bfcl.single_turn import answer
+from training_sandbox_bfcl.single_turn.episode import SingleTurnEpisode
+from training_sandbox_bfcl.single_turn.evaluation import matches
+from training_sandbox_bfcl.single_turn.tasks import SingleTurnTask
 from training_sandbox_worker.environment import Message
 
 _ROUNDS = 8
@@ -40,6 +44,16 @@ def rehearse(tasks: Iterable[str], schemas: Schemas) -> None:
         messages = list(_messages(schemas[class_name].values()))
         for _ in range(_ROUNDS):
             _rehearse(task, schemas, messages)
+
+
+def rehearse_single_turn(task: SingleTurnTask) -> None:
+    """Play and evaluate one task."""
+    for _ in range(_ROUNDS):
+        episode = SingleTurnEpisode(task)
+        episode.initial_messages()
+        episode.step(_message(_NO_CALLS[0]))
+        (played,) = answer.decode(episode.save())
+        matches(task, played or (), [{"no_such_function": {}}])
 
 
 def _rehearse(task: TaskData, schemas: Schemas, messages: Sequence[Message]) -> None:

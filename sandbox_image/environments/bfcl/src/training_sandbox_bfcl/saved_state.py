@@ -1,4 +1,4 @@
-"""What an episode saves, and evaluation starts from: the calls of each turn.
+"""What a multi-turn episode saves, and evaluation starts from: the calls of each turn.
 
 Evaluation executes them anew. It takes nothing else from the process that it comes from.
 """
@@ -32,19 +32,28 @@ def decode(state: bytes, *, most_turns: int) -> Turns:
     Raises:
         StateTampered: It is nothing that `encode` returns for this task.
     """
+    turns = _list(only_field(state, "turns"), "the turns are not a list")
+    checked = [_calls(turn) for turn in turns]
+    if not 0 < len(checked) <= most_turns:
+        raise StateTampered(f"it has {len(checked)} turns, and the task has {most_turns}")
+    return checked
+
+
+def only_field(state: bytes, name: str) -> object:
+    """The field that a saved state consists of.
+
+    Raises:
+        StateTampered: It is no object with only that field.
+    """
     if len(state) > MAX_BYTES:
         raise StateTampered(f"it has {len(state)} bytes, and at most {MAX_BYTES} are read")
     try:
         content: object = json.loads(state)
     except (ValueError, RecursionError) as error:
         raise StateTampered("it is not JSON") from error
-    if not isinstance(content, dict) or content.keys() != {"turns"}:
-        raise StateTampered("it is not an object with turns only")
-    turns = _list(cast("dict[str, object]", content)["turns"], "the turns are not a list")
-    checked = [_calls(turn) for turn in turns]
-    if not 0 < len(checked) <= most_turns:
-        raise StateTampered(f"it has {len(checked)} turns, and the task has {most_turns}")
-    return checked
+    if not isinstance(content, dict) or content.keys() != {name}:
+        raise StateTampered(f"it is not an object with {name} only")
+    return cast("dict[str, object]", content)[name]
 
 
 def _calls(turn: object) -> list[str]:

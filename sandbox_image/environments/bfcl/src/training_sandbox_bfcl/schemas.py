@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,9 @@ def read_schemas(folder: Path) -> Schemas:
     Args:
         folder: The data folder.
     """
-    types: Mapping[str, str] = library.module("constants.type_mappings").GORILLA_TO_OPENAPI
     return {
         class_name: {
-            document["name"]: json.dumps(_tool(document, types), ensure_ascii=False)
+            document["name"]: as_tool(document)
             for document in map(json.loads, read_lines(folder / _FOLDER / file))
         }
         for class_name, file in library.documentation_files().items()
@@ -33,12 +33,18 @@ def read_schemas(folder: Path) -> Schemas:
     }
 
 
-def _tool(document: Any, types: Mapping[str, str]) -> object:
-    """As the package itself makes a tool for a model that calls functions in OpenAI's form."""
-    document["description"] += _HINT
-    document["parameters"]["type"] = "object"
-    _translate_all(document["parameters"]["properties"], types)
-    return {"type": "function", "function": document}
+def as_tool(document: Any) -> str:
+    """The tool that a function is, as JSON, from the package's description of it.
+
+    It is as the package itself makes a tool for a model that calls functions in OpenAI's form; only
+    that dots stay in its name.
+    """
+    types: Mapping[str, str] = library.module("constants.type_mappings").GORILLA_TO_OPENAPI
+    function = deepcopy(document)
+    function["description"] += _HINT
+    function["parameters"]["type"] = "object"
+    _translate_all(function["parameters"]["properties"], types)
+    return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
 
 
 def _translate_all(properties: Any, types: Mapping[str, str]) -> None:
