@@ -84,7 +84,7 @@ class Controller:
             ),
         )
         self._catalogue = catalogue
-        self._signing_key = SigningKey(api, signing_key)
+        self._signing_key = SigningKey(api, signing_key, clock)
         self._api = api
         self._feeds = Feeds(self._sources(api, has_tokens=signing_key is not None), namespaces)
         self._asker = Asker(
