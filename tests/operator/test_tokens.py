@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import jwt
@@ -131,6 +132,67 @@ async def test_a_deleted_secret_comes_back_as_it_was(
     await loop.settle()
     assert token_secret(cluster)["stringData"] == before
     assert status_of(cluster)["phase"] == "Ready"
+
+
+def relabel(cluster: FakeCluster, loop: Loop, value: str | None) -> None:
+    """Change the label that the operator watches Secrets by, and have the watch tell of it."""
+
+    def change(secret: Object) -> None:
+        labels = {**secret["metadata"]["labels"], "app.kubernetes.io/managed-by": value}
+        secret["metadata"]["labels"] = {k: v for k, v in labels.items() if v is not None}
+
+    secret = cluster.change("secrets", "demo-token", change)
+    loop.controller.observe_secret("DELETED" if value is None else "ADDED", secret)
+
+
+async def test_a_secret_that_has_lost_its_label_is_written_again(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    before = token_secret(cluster)
+    relabel(cluster, loop, None)
+    await loop.work()
+    after = token_secret(cluster)
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "training-sandbox"
+    assert after["stringData"] == before["stringData"]
+
+
+async def test_a_secret_that_has_its_label_again_is_known_again(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    relabel(cluster, loop, None)
+    relabel(cluster, loop, "training-sandbox")
+    cluster.writes.clear()
+    await loop.work()
+    assert cluster.writes == []
+
+
+async def test_a_secret_whose_end_is_told_late_stays_known_as_it_is_now(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    unlabelled = deepcopy(token_secret(cluster))
+    unlabelled["metadata"]["resourceVersion"] = str(next(cluster.versions))
+    relabel(cluster, loop, "training-sandbox")
+    loop.controller.observe_secret("DELETED", unlabelled)
+    cluster.writes.clear()
+    await loop.work()
+    assert cluster.writes == []
+
+
+async def test_a_secret_that_is_gone_is_not_brought_back_by_what_was_read_before(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    read_before = deepcopy(token_secret(cluster))
+    gone = cluster.remove("secrets", "demo-token")
+    gone["metadata"]["resourceVersion"] = str(next(cluster.versions))
+    loop.controller.observe_secret("DELETED", gone)
+    loop.controller.observe_secret(None, read_before)
+    await loop.work()
+    assert token_secret(cluster)["stringData"] == read_before["stringData"]
 
 
 async def test_a_server_that_restarts_gets_another_token(

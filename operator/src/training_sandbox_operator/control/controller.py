@@ -157,7 +157,7 @@ class Controller:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         secret = TokenSecret.from_api(raw)
         if kind == _DELETED:
-            self._cache.bury_secret(secret.key, secret.uid)
+            self._cache.bury_secret(secret)
         else:
             self._cache.store_secret(secret)
 

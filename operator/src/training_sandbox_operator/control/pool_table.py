@@ -112,7 +112,7 @@ class PoolTable:
 
     def store_pool(self, pool: TrainingPool) -> None:
         """Take in a version of a pool."""
-        if pool.uid in self._buried:
+        if self._buried.cover(pool):
             return
         record = self._records.setdefault(pool.key, _Record())
         known = record.pool
