@@ -92,7 +92,7 @@ async def edit_status(rig: Rig) -> None:
             for name in names:
                 path = f"{users.instances}/{name}"
                 one = await cluster.call("GET", path)
-                trial.history.by_hand.add(one["metadata"]["uid"])
+                trial.history.edited.add(one["metadata"]["uid"])
                 await cluster.call("PATCH", f"{path}/status", {"status": edit}, MERGE)
                 trial.faults += 1
             await users.settle()
