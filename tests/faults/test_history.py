@@ -121,6 +121,16 @@ def test_a_pod_that_was_deleted_by_hand_before_anybody_was_told_of_it_may_be_mad
     assert bool(record.history.wrongs().duplicates) is was_told
 
 
+def test_a_pod_that_comes_when_its_instance_is_gone_is_no_second_one(record: Recorder) -> None:
+    record.instance("gone")
+    record.pod("first", "gone")
+    record.instance("gone", gone=True)
+    record.pod("first", "gone", gone=True)
+    record.pod("second", "gone")
+    assert record.history.wrongs().duplicates == []
+    assert "pods second is still there" in record.history.wrongs().leaks
+
+
 def test_a_pod_that_had_two_instances_is_found(record: Recorder) -> None:
     record.pod("pod", "warm", warm=True)
     record.pod("pod", "one")

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from tests.faults.support import token_history
 from tests.faults.support.seen import INSTANCES, PODS, POOLS, SECRETS, Object, Seen
@@ -64,6 +65,11 @@ class History:
         """The objects that are there, as they were seen last, by UID."""
         latest = _latest(self.of(kind))
         return {uid: one for uid, one in latest.items() if not one.is_gone}
+
+    def write(self, path: Path) -> None:
+        """Write all events in their order, one a line, for who looks into what was wrong."""
+        events = sorted(self.seen, key=lambda one: one.version)
+        path.write_text("".join(f"{event.line()}\n" for event in events))
 
     def left(self) -> list[str]:
         """All objects that are there, each as a sentence."""
@@ -156,16 +162,18 @@ def _duplicates(events: list[Seen], by_hand: Collection[str]) -> Iterator[str]:
     """Instances that ever had two pods.
 
     One that a user deleted before its instance's status told of it was nobody's loss: then another
-    is made.
+    is made. One that comes when the instance is gone, and its pod with it, is collected as well.
     """
+    gone: set[str] = set()
     pods: defaultdict[str, set[str]] = defaultdict(set)
     names: dict[str, str] = {}
     told: set[str] = set()
     for event in events:
         if event.kind == INSTANCES:
             told.add(event.one.get("status", {}).get("podUID"))
+            gone |= {event.uid} if event.is_gone else set()
         owner = event.owner if event.kind == PODS else None
-        if owner is not None and owner["kind"] == "TrainingInstance":
+        if owner is not None and owner["kind"] == "TrainingInstance" and owner["uid"] not in gone:
             pods[owner["uid"]].add(event.uid)
             names[owner["uid"]] = owner["name"]
     for uid, owned in pods.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,3 +53,10 @@ class Seen:
     @property
     def is_ending(self) -> bool:
         return self.is_gone or "deletionTimestamp" in self.one["metadata"]
+
+    def line(self) -> str:
+        """The event as a line of text: when, what became of what, and its JSON."""
+        what = "gone" if self.is_gone else "seen"
+        kept = {k: v for k, v in self.one["metadata"].items() if k != "managedFields"}
+        text = json.dumps({**self.one, "metadata": kept}, sort_keys=True)
+        return f"{self.at:%H:%M:%S.%f} {self.version} {what} {self.kind} {self.name} {text}"

@@ -208,6 +208,7 @@ class Trial:
         for uid, server in servers:
             self.history.used_at[uid] = server.used_at
         wrongs = self.history.wrongs()
+        self.history.write(self.rig.folder / f"{self.namespace}.record.log")
         wrongs.double_claims += [
             f"{server.refused} asked the server of {server.episode}"
             for _, server in servers
