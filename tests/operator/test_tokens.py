@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster, Object
-from tests.operator.instance_steps import POD, become, serve
+from tests.operator.instance_steps import POD, become, relabel, serve
 from training_sandbox_operator.control.signing_key import SigningKeyError
 from training_sandbox_operator.model.names import Key
 
@@ -134,14 +134,9 @@ async def test_a_deleted_secret_comes_back_as_it_was(
     assert status_of(cluster)["phase"] == "Ready"
 
 
-def relabel(cluster: FakeCluster, loop: Loop, value: str | None) -> None:
-    """Change the label that the operator watches Secrets by, and have the watch tell of it."""
-
-    def change(secret: Object) -> None:
-        labels = {**secret["metadata"]["labels"], "app.kubernetes.io/managed-by": value}
-        secret["metadata"]["labels"] = {k: v for k, v in labels.items() if v is not None}
-
-    secret = cluster.change("secrets", "demo-token", change)
+def relabel_secret(cluster: FakeCluster, loop: Loop, value: str | None) -> None:
+    """Change the label that the operator watches by, and have the watch tell of it."""
+    secret = relabel(cluster, "secrets", "demo-token", value)
     loop.controller.observe_secret("DELETED" if value is None else "ADDED", secret)
 
 
@@ -150,7 +145,7 @@ async def test_a_secret_that_has_lost_its_label_is_written_again(
 ) -> None:
     await serve(loop, cluster, sandbox)
     before = token_secret(cluster)
-    relabel(cluster, loop, None)
+    relabel_secret(cluster, loop, None)
     await loop.work()
     after = token_secret(cluster)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
@@ -162,8 +157,8 @@ async def test_a_secret_that_has_its_label_again_is_known_again(
     loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
 ) -> None:
     await serve(loop, cluster, sandbox)
-    relabel(cluster, loop, None)
-    relabel(cluster, loop, "training-sandbox")
+    relabel_secret(cluster, loop, None)
+    relabel_secret(cluster, loop, "training-sandbox")
     cluster.writes.clear()
     await loop.work()
     assert cluster.writes == []
@@ -175,7 +170,7 @@ async def test_a_secret_whose_end_is_told_late_stays_known_as_it_is_now(
     await serve(loop, cluster, sandbox)
     unlabelled = deepcopy(token_secret(cluster))
     unlabelled["metadata"]["resourceVersion"] = str(next(cluster.versions))
-    relabel(cluster, loop, "training-sandbox")
+    relabel_secret(cluster, loop, "training-sandbox")
     loop.controller.observe_secret("DELETED", unlabelled)
     cluster.writes.clear()
     await loop.work()

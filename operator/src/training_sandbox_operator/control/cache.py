@@ -142,6 +142,9 @@ class Cache:
             return
         if self._buried.cover(pod):
             return
+        if not pod.is_labelled:
+            self.bury_pod(pod)
+            return
         self._pods[pod.key] = pod
         if known is not None and (known.owner, known.uid) != (pod.owner, pod.uid):
             self._detach(known)
@@ -168,10 +171,15 @@ class Cache:
             self._renew_claim(owner)
             self._on_change(owner)
 
-    def bury_pod(self, key: Key, uid: str) -> None:
-        """Take in that this pod is gone for good, whatever is told of it later."""
-        self._buried.add(uid)
-        self.remove_pod(key, uid)
+    def bury_pod(self, pod: Pod) -> None:
+        """Take in that a pod is gone since this version, or not labelled any more, which is as bad.
+
+        The answer to its deletion may have the version of its end.
+        """
+        self._buried.add(pod.uid, pod.resource_version + 1)
+        known = self._pods.get(pod.key)
+        if known is not None and self._buried.cover(known):
+            self.remove_pod(pod.key, pod.uid)
 
     def store_secret(self, secret: TokenSecret) -> None:
         """Take in a version of a Secret with a token."""

@@ -145,7 +145,7 @@ class Controller:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pod = Pod.from_api(raw)
         if kind == _DELETED:
-            self._cache.bury_pod(pod.key, pod.uid)
+            self._cache.bury_pod(pod)
         else:
             self._cache.store_pod(pod)
 
