@@ -286,6 +286,7 @@ class Workload:
             pod["metadata"]["uid"]: pod["metadata"]["ownerReferences"][0]["uid"]
             for pod in pods
             if "deletionTimestamp" not in pod["metadata"]
+            and MANAGED_BY_LABEL in pod["metadata"]["labels"]
         }
         tokens = {secret["metadata"]["name"]: secret for secret in secrets}
         for one in instances:
