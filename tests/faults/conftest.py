@@ -15,7 +15,7 @@ from tests.faults.support.cluster import Cluster
 from tests.faults.support.node import Node
 from tests.faults.support.operators import Zygote
 from tests.faults.support.report import RESULT, Report
-from tests.faults.support.trial import Form, Rig
+from tests.faults.support.trial import OPERATORS, Form, Rig
 
 pytest.register_assert_rewrite("tests.faults.cases")
 
@@ -61,6 +61,7 @@ async def rig(pytestconfig: pytest.Config) -> AsyncIterator[Rig]:
     ):
         await Api(plane, http).install_crds()
         cluster = Cluster(plane, http)
+        await cluster.call("POST", "api/v1/namespaces", {"metadata": {"name": OPERATORS}})
         async with Node(cluster, Random(report.seed)).running() as node:
             yield Rig(cluster, node, zygote, report, _LOGS, _form())
 

@@ -1,11 +1,13 @@
 """What specifications of an instance do, and what they look at."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from tests.operator import builders as build
 from tests.operator.conftest import Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster, Object
+from training_sandbox_operator.model.names import MANAGED_BY_LABEL
 
 POD = "demo-00000001"
 
@@ -31,3 +33,13 @@ def phase(cluster: FakeCluster) -> str:
 
 def reason(cluster: FakeCluster) -> str:
     return cluster.only("traininginstances")["status"]["conditions"][0]["reason"]
+
+
+def relabel(cluster: FakeCluster, kind: str, name: str, value: str | None) -> Object:
+    """Change the label that the operator watches by, or take it off; return the object."""
+
+    def change(one: Object) -> None:
+        labels = {**one["metadata"]["labels"], MANAGED_BY_LABEL: value}
+        one["metadata"]["labels"] = {k: v for k, v in labels.items() if v is not None}
+
+    return deepcopy(cluster.change(kind, name, change))

@@ -6,8 +6,9 @@ from tests.faults.cases import (
     by_hand,
     clock,
     killed,
+    tokens,
     two_operators,
     watches,
 )
 
-ALL = (killed, bad_answers, watches, two_operators, by_hand, clock, api_server_away)
+ALL = (killed, bad_answers, watches, two_operators, by_hand, tokens, clock, api_server_away)

@@ -10,27 +10,59 @@ import pytest
 from tests.faults.support.case import case
 from tests.faults.support.cluster import MERGE, RefusedError, until
 from tests.faults.support.trial import Rig, Trial
+from training_sandbox_operator.model.names import MANAGED_BY_LABEL
+
+_KEPT = {"ttlSecondsAfterFinished": 3600}
 
 
 @case("pods deleted by hand")
 async def delete_pods(rig: Rig) -> None:
     async with rig.trial("pods deleted by hand") as trial:
         users = trial.workload
-        names = [await users.create(ttlSecondsAfterFinished=3600) for _ in range(3)]
-        names += [await users.claim(wait=True, ttlSecondsAfterFinished=3600) for _ in range(2)]
+        for _ in range(3):
+            await users.create(**_KEPT)
+        for _ in range(2):
+            await users.claim(wait=True, **_KEPT)
         await users.settle()
         for pod in await rig.cluster.items(users.pods):
             trial.history.by_hand.add(pod["metadata"]["uid"])
             await rig.cluster.delete(f"{users.pods}/{pod['metadata']['name']}")
         trial.faults = 1
-
-        async def are_not_told_of() -> str | None:
-            listed = await rig.cluster.items(users.instances)
-            reasons = {one["status"]["conditions"][0]["reason"] for one in listed}
-            return None if reasons == {"PodDeleted"} else f"{reasons}"
-
-        await until("the instances tell of it", are_not_told_of)
+        await until_reasons(trial, {"PodDeleted"})
         await trial.conclude()
+
+
+@case("pods relabelled by hand")
+async def relabel_pods(rig: Rig) -> None:
+    """No watch tells of them: they count as gone, are not touched, and go with their owners."""
+    async with rig.trial("pods relabelled by hand") as trial:
+        users, cluster = trial.workload, rig.cluster
+        names = [await users.create(**_KEPT), await users.claim(wait=True, **_KEPT)]
+        await users.settle()
+        pods = await cluster.items(users.pods)
+        warm = [pod for pod in pods if pod["metadata"]["ownerReferences"][0]["name"] not in names]
+        own = [pod for pod in pods if pod not in warm]
+        for pod in (*own, *warm[:2]):
+            trial.history.by_hand.add(pod["metadata"]["uid"])
+            edit = {"metadata": {"labels": {MANAGED_BY_LABEL: None}}}
+            await cluster.call("PATCH", f"{users.pods}/{pod['metadata']['name']}", edit, MERGE)
+            trial.faults += 1
+        await until_reasons(trial, {"PodDeleted"})
+        await users.settle(but=names)
+        kept = {pod["metadata"]["uid"] for pod in await cluster.items(users.pods)}
+        assert kept >= {pod["metadata"]["uid"] for pod in (*own, *warm[:2])}
+        await trial.conclude()
+
+
+async def until_reasons(trial: Trial, expected: set[str]) -> None:
+    """Wait until these are the reasons that all instances tell."""
+
+    async def are_not_told_of() -> str | None:
+        listed = await trial.rig.cluster.items(trial.workload.instances)
+        reasons = {one["status"]["conditions"][0]["reason"] for one in listed}
+        return None if reasons == expected else f"{reasons}"
+
+    await until("the instances tell of it", are_not_told_of)
 
 
 @case("namespace deleted")
@@ -92,7 +124,7 @@ async def edit_status(rig: Rig) -> None:
             for name in names:
                 path = f"{users.instances}/{name}"
                 one = await cluster.call("GET", path)
-                trial.history.by_hand.add(one["metadata"]["uid"])
+                trial.history.edited.add(one["metadata"]["uid"])
                 await cluster.call("PATCH", f"{path}/status", {"status": edit}, MERGE)
                 trial.faults += 1
             await users.settle()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tests.faults.support.case import case
 from tests.faults.support.cluster import until
-from tests.faults.support.points import AT_START, POINTS
+from tests.faults.support.points import AT_START, POINTS, makes_signing_key
 from tests.faults.support.trial import Rig, Trial
 from tests.support.api_proxy import Trap
 
@@ -21,6 +21,27 @@ async def killed_at_every_point(rig: Rig) -> None:
         async with trial.users():
             for point, when in points:
                 await kill_at(trial, point, when)
+        await trial.finish()
+
+
+@case("killed at the signing key")
+async def killed_at_the_signing_key(rig: Rig) -> None:
+    """There is one key at the end; warm pods that know another are replaced before a claim."""
+    async with rig.trial("killed at the signing key") as trial:
+        for when in ("before", "after"):
+            trap = Trap(when, makes_signing_key, trial.operator.kill)
+            trial.meet(trap)
+            await rig.cluster.delete(trial.signing_key)
+            trial.operator.kill()
+
+            async def is_not_killed(trap: Trap = trap) -> str | None:
+                return None if trap.fired else "it makes none"
+
+            await until(f"killed {when} the signing key is made", is_not_killed)
+            trial.forget(trap)
+            await trial.operator.until_up()
+        async with trial.users():
+            await asyncio.sleep(3)
         await trial.finish()
 
 
@@ -64,7 +85,7 @@ async def kill_at(trial: Trial, point: str, when: Literal["before", "after"]) ->
 async def provoke(trial: Trial, point: str) -> None:
     users = trial.workload
     match point:
-        case "a pod is created":
+        case "a pod is created" | "a token is written":
             await users.create()
         case "a warm pod is claimed" | "a warm pod is created":
             await users.claim(wait=True)
@@ -73,6 +94,9 @@ async def provoke(trial: Trial, point: str) -> None:
         case "a failed pod is deleted":
             await users.create(taskId="t")
             await users.fail_a_server()
+        case "a token is deleted":
+            await users.create()
+            await users.restart_a_server()
         case "an instance is deleted":
             await users.create(ttlSeconds=1)
         case "a task is bound":

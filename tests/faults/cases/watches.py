@@ -29,11 +29,13 @@ async def watches_miss_deletions(rig: Rig) -> None:
         await users.delete(names[3])
         for name in (names[1], names[4]):
             await users.delete_pod_of(name)
+        for secret in await rig.cluster.items(users.secrets):
+            await users.delete_token(secret)
         trial.forget(wall)
         trial.meet(gone)
 
         async def is_not_told() -> str | None:
-            return None if len(gone.met) >= 3 else f"{len(gone.met)} of 3 watches were told"
+            return None if len(gone.met) >= 4 else f"{len(gone.met)} of 4 watches were told"
 
         await until("all watches begin anew", is_not_told)
         trial.faults = len(gone.met)

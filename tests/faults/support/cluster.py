@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.control_plane import ControlPlane
-from tests.faults.support.history import Object
+from tests.faults.support.seen import Object
 
 GROUP = "apis/trainingsandbox.dev/v1alpha1"
 MERGE = "application/merge-patch+json"

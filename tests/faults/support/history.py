@@ -10,54 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
-Object = dict[str, Any]
+from tests.faults.support import token_history
+from tests.faults.support.seen import INSTANCES, PODS, POOLS, SECRETS, Object, Seen
 
-PODS = "pods"
-INSTANCES = "traininginstances"
-POOLS = "trainingpools"
 _TERMINAL = {"Finished", "Failed"}
-_OWNER_KINDS = {"TrainingInstance", "TrainingPool"}
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One event of a watch.
-
-    Attributes:
-        at: when the watcher saw it.
-        kind: plural of the object's kind.
-        is_gone: the object was deleted; this is how it was last.
-    """
-
-    at: datetime
-    kind: str
-    one: Object
-    is_gone: bool = False
-
-    @property
-    def uid(self) -> str:
-        return self.one["metadata"]["uid"]
-
-    @property
-    def name(self) -> str:
-        return self.one["metadata"]["name"]
-
-    @property
-    def version(self) -> int:
-        return int(self.one["metadata"]["resourceVersion"])
-
-    @property
-    def owner(self) -> Object | None:
-        for reference in self.one["metadata"].get("ownerReferences", ()):
-            if reference.get("controller") and reference["kind"] in _OWNER_KINDS:
-                return reference
-        return None
-
-    @property
-    def is_ending(self) -> bool:
-        return self.is_gone or "deletionTimestamp" in self.one["metadata"]
 
 
 @dataclass
@@ -69,6 +27,7 @@ class Wrongs:
     early: list[str] = field(default_factory=list[str])
     double_claims: list[str] = field(default_factory=list[str])
     contradictions: list[str] = field(default_factory=list[str])
+    tokens: list[str] = field(default_factory=list[str])
 
     def __iter__(self) -> Iterator[str]:
         yield from self.duplicates
@@ -76,6 +35,7 @@ class Wrongs:
         yield from self.early
         yield from self.double_claims
         yield from self.contradictions
+        yield from self.tokens
 
 
 @dataclass
@@ -83,12 +43,16 @@ class History:
     """What a watcher has seen, and what the test itself has done.
 
     Attributes:
-        by_hand: UIDs of objects that the test has deleted, or edited so that anything may follow.
+        by_hand: UIDs of objects that the test has deleted, or edited so that they may be deleted.
+        edited: UIDs of instances whose status the test has edited, so that anything may follow.
+        strangers: UIDs of Secrets that the test has made under names of tokens.
         used_at: when the server of a pod was last used, by the pod's UID.
     """
 
     seen: list[Seen] = field(default_factory=list[Seen])
     by_hand: set[str] = field(default_factory=set[str])
+    edited: set[str] = field(default_factory=set[str])
+    strangers: set[str] = field(default_factory=set[str])
     used_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     def of(self, kind: str) -> list[Seen]:
@@ -102,11 +66,16 @@ class History:
         latest = _latest(self.of(kind))
         return {uid: one for uid, one in latest.items() if not one.is_gone}
 
+    def write(self, path: Path) -> None:
+        """Write all events in their order, one a line, for who looks into what was wrong."""
+        events = sorted(self.seen, key=lambda one: one.version)
+        path.write_text("".join(f"{event.line()}\n" for event in events))
+
     def left(self) -> list[str]:
         """All objects that are there, each as a sentence."""
         return [
             f"{kind} {one.name} is still there"
-            for kind in (INSTANCES, POOLS, PODS)
+            for kind in (INSTANCES, POOLS, PODS, SECRETS)
             for one in self.present(kind).values()
         ]
 
@@ -120,6 +89,11 @@ class History:
         wrongs.early += self._early_deletions(events)
         wrongs.early += self._early_endings(events)
         wrongs.contradictions += self._contradictions(events)
+        wrongs.duplicates += token_history.secrets_at_once(events, self.strangers)
+        wrongs.early += token_history.tokens_taken_away(events, self.by_hand, self.strangers)
+        wrongs.tokens += token_history.misplaced_tokens(events, self.strangers)
+        wrongs.tokens += token_history.missing_tokens(events, self.edited)
+        wrongs.tokens += token_history.touched_strangers(events, self.by_hand, self.strangers)
         return wrongs
 
     def _early_deletions(self, events: list[Seen]) -> Iterator[str]:
@@ -165,7 +139,7 @@ class History:
         """Statuses that take back what an earlier one has said."""
         said: dict[str, Object] = {}
         for event in events:
-            if event.kind != INSTANCES or event.uid in self.by_hand:
+            if event.kind != INSTANCES or event.uid in self.edited:
                 continue
             before, now = said.get(event.uid, {}), event.one.get("status", {})
             said[event.uid] = now
@@ -188,16 +162,18 @@ def _duplicates(events: list[Seen], by_hand: Collection[str]) -> Iterator[str]:
     """Instances that ever had two pods.
 
     One that a user deleted before its instance's status told of it was nobody's loss: then another
-    is made.
+    is made. One that comes when the instance is gone, and its pod with it, is collected as well.
     """
+    gone: set[str] = set()
     pods: defaultdict[str, set[str]] = defaultdict(set)
     names: dict[str, str] = {}
     told: set[str] = set()
     for event in events:
         if event.kind == INSTANCES:
             told.add(event.one.get("status", {}).get("podUID"))
+            gone |= {event.uid} if event.is_gone else set()
         owner = event.owner if event.kind == PODS else None
-        if owner is not None and owner["kind"] == "TrainingInstance":
+        if owner is not None and owner["kind"] == "TrainingInstance" and owner["uid"] not in gone:
             pods[owner["uid"]].add(event.uid)
             names[owner["uid"]] = owner["name"]
     for uid, owned in pods.items():

@@ -1,6 +1,6 @@
 """A node that is no machine: its pods become ready, and have servers that answer the operator.
 
-Every pod has a loopback address of its own, where /status and /bind of its server are served.
+Every pod has a loopback address of its own, where its server is served.
 """
 
 from __future__ import annotations
@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
@@ -22,8 +20,9 @@ import aiohttp
 from aiohttp import web
 
 from tests.faults.support.cluster import MERGE, Cluster, RefusedError
-from tests.faults.support.history import Object
-from tests.support.api_proxy import Call, Fault
+from tests.faults.support.seen import Object
+from tests.faults.support.server import Server
+from tests.support.api_proxy import Fault
 from training_sandbox_operator.model.names import PORT
 
 NAME = "fake"
@@ -37,84 +36,6 @@ _log.setLevel(logging.CRITICAL)
 
 def _moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass
-class Server:
-    """The server in a pod.
-
-    Attributes:
-        episode: the instance whose task it plays, None for an open server.
-        refused: other instances that have asked it to play theirs.
-    """
-
-    pod: Object
-    address: str
-    on_bind: Callable[[Server], Coroutine[Any, Any, None]]
-    faults: list[Fault]
-    episode: str | None = None
-    task_state: str = "running"
-    used_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    refused: list[str] = field(default_factory=list[str])
-
-    @property
-    def uid(self) -> str:
-        return self.pod["metadata"]["uid"]
-
-    @property
-    def incarnation(self) -> str:
-        return f"{self.uid}-0"
-
-    @property
-    def is_finished(self) -> bool:
-        return self.task_state == "terminated"
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.read()
-        call = Call(request.method, request.path, "", body, time.monotonic())
-        for fault in self.faults:
-            answer = await fault.before(call)
-            if answer is not None:
-                return answer
-        response = await self._answer(call)
-        for fault in self.faults:
-            await fault.after(call)
-        return response
-
-    async def _answer(self, call: Call) -> web.StreamResponse:
-        if call.path == "/bind":
-            asked = call.json()
-            if asked["incarnation"] != self.incarnation:
-                return _refuse(410, "episode_lost", "another incarnation is meant")
-            if self.episode not in {None, asked["instance_id"]}:
-                self.refused.append(asked["instance_id"])
-                return _refuse(409, "already_bound", f"{self.episode} is played")
-            if self.episode is None:
-                self.episode = asked["instance_id"]
-                await self.on_bind(self)
-        return web.json_response({"success": True, "data": self._status()})
-
-    def _status(self) -> Object:
-        is_playing = self.episode is not None and not self.is_finished
-        idle = (datetime.now(UTC) - self.used_at).total_seconds()
-        task = {
-            "state": self.task_state,
-            "steps": 3,
-            "reward": 1.0 if self.is_finished else None,
-            "finished": self.is_finished,
-        }
-        return {
-            "incarnation": self.incarnation,
-            "phase": "serving",
-            "slots": {"total": 1, "used": int(is_playing)},
-            "idle_seconds": 0 if is_playing else idle,
-            "task": task if self.episode is not None else None,
-        }
-
-
-def _refuse(status: int, kind: str, detail: str) -> web.Response:
-    body = {"success": False, "detail": detail, "error": {"type": kind}}
-    return web.json_response(body, status=status)
 
 
 class Node:
@@ -154,6 +75,12 @@ class Node:
     def server(self, pod_uid: str) -> Server | None:
         return self.servers.get(pod_uid) or self.past.get(pod_uid)
 
+    def restart(self, pod: Object) -> None:
+        """The server of a pod ends, if it runs, and is started again."""
+        server = self.servers.get(pod["metadata"]["uid"])
+        if server is not None and server.is_up:
+            self._do_later(self._restart(server))
+
     async def finish_task(self, server: Server) -> None:
         """The task of a bound server ends; the readiness probe tells of it."""
         server.task_state = "terminated"
@@ -162,9 +89,7 @@ class Node:
 
     async def fail(self, pod: Object) -> None:
         """The server of a pod that is not started again ends."""
-        ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": _moment(datetime.now(UTC))}
-        status = {**_container(pod), "ready": False, "started": False}
-        status["state"] = {"terminated": ended}
+        status = {**_container(pod), "ready": False, "started": False, "state": _ended()}
         change = {"phase": "Failed", "containerStatuses": [status]}
         await self._write(pod, {**change, "conditions": _conditions(ready=False)})
 
@@ -208,9 +133,8 @@ class Node:
         uid = pod["metadata"]["uid"]
         self.servers[uid] = server
         self._runners[uid] = runner
-        variables = {one["name"]: one.get("value") for one in _spec(pod).get("env", ())}
-        if "SANDBOX_TASK_ID" in variables:
-            server.episode = variables["SANDBOX_EPISODE_ID"]
+        if server.variable("SANDBOX_TASK_ID") is not None:
+            server.episode = server.variable("SANDBOX_EPISODE_ID")
         change = {
             "phase": "Running",
             "podIP": address,
@@ -222,17 +146,39 @@ class Node:
         if server.episode is not None:
             await self._play(server)
 
+    async def _restart(self, server: Server) -> None:
+        server.end()
+        down = {**_container(server.pod), "ready": False, "started": False, "state": _ended()}
+        down["restartCount"] = server.restarts
+        unready = {"conditions": _conditions(ready=False)}
+        await self._write(server.pod, {"containerStatuses": [down], **unready})
+        await asyncio.sleep(self._random.uniform(0, 0.3))
+        server.start_again(runs=self._random.choice((1, 1, 2)))
+        began = {"running": {"startedAt": _moment(datetime.now(UTC))}}
+        boots = {**down, "state": began, "lastState": _ended(), "restartCount": server.restarts}
+        await self._write(server.pod, {"containerStatuses": [boots]})
+        # A kubelet tells of readiness later than of the start, also in whole seconds.
+        await asyncio.sleep(1 + self._random.uniform(0, 0.3))
+        serves = {**boots, "ready": True, "started": True}
+        ready = {"conditions": _conditions(ready=True)}
+        await self._write(server.pod, {"containerStatuses": [serves], **ready})
+
     async def _play(self, server: Server) -> None:
         """Have the task of a server end after a while, unless it is called endless."""
         name = f"{server.episode}"
         if "endless" not in name:
-            task = asyncio.create_task(self._finish_later(server))
-            self._later.add(task)
-            task.add_done_callback(self._later.discard)
+            self._do_later(self._finish_later(server))
 
     async def _finish_later(self, server: Server) -> None:
+        life = server.starts
         await asyncio.sleep(self._random.uniform(0.3, 1.5))
-        await self.finish_task(server)
+        if server.is_up and server.starts == life:
+            await self.finish_task(server)
+
+    def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     async def _end(self, pod: Object) -> None:
         await asyncio.sleep(self._random.uniform(0, 0.3))
@@ -281,6 +227,11 @@ def _container(pod: Object) -> Object:
         "restartCount": 0,
         "state": {"running": {"startedAt": began_at}},
     }
+
+
+def _ended() -> Object:
+    finished_at = _moment(datetime.now(UTC))
+    return {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": finished_at}}
 
 
 def _conditions(*, ready: bool) -> list[Object]:

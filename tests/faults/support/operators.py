@@ -149,6 +149,7 @@ class Operator:
         if self._pid is not None:
             self._signal(signal.SIGKILL)
             self._pid = None
+            self._up.clear()
 
     def kill(self) -> None:
         """Kill it now, if it runs."""

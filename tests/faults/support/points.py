@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tests.faults.support.trial import OPERATORS
 from tests.support.api_proxy import Call
 
 Point = Callable[[Call], bool]
@@ -13,6 +14,9 @@ _INSTANCE = re.compile(r"/traininginstances/[^/]+$")
 _INSTANCE_STATUS = re.compile(r"/traininginstances/[^/]+/status$")
 _POOL_STATUS = re.compile(r"/trainingpools/[^/]+/status$")
 _POD = re.compile(r"/pods/[^/]+$")
+_SECRET = re.compile(r"/secrets/[^/]+$")
+_SIGNING_KEY = re.compile(f"/{OPERATORS}/secrets/[^/]+$")
+_SIGNING_KEYS = f"/{OPERATORS}/secrets"
 
 
 def _creates_pod(kind: str) -> Point:
@@ -40,8 +44,20 @@ def _lists(plural: str) -> Point:
     return matches
 
 
+def makes_signing_key(call: Call) -> bool:
+    """Whether a call makes a signing key: of an operator that has found none."""
+    return call.method == "POST" and call.path.endswith(_SIGNING_KEYS)
+
+
 # There are no others until the next list is due.
-AT_START = {"pools are listed", "instances are listed", "pods are listed", "a watch begins"}
+AT_START = {
+    "the signing key is read",
+    "pools are listed",
+    "instances are listed",
+    "pods are listed",
+    "Secrets are listed",
+    "a watch begins",
+}
 
 POINTS: dict[str, Point] = {
     "a pod is created": _creates_pod("TrainingInstance"),
@@ -57,8 +73,18 @@ POINTS: dict[str, Point] = {
     "an event is created": lambda call: call.method == "POST" and call.path.endswith("/events"),
     "a task is bound": lambda call: call.path == "/bind",
     "a server is asked": lambda call: call.path == "/status",
+    "a token is written": lambda call: (
+        call.method == "POST"
+        and call.path.endswith("/secrets")
+        and not call.path.endswith(_SIGNING_KEYS)
+    ),
+    "a token is deleted": lambda call: call.method == "DELETE" and bool(_SECRET.search(call.path)),
+    "the signing key is read": lambda call: (
+        call.method == "GET" and bool(_SIGNING_KEY.search(call.path))
+    ),
     "pools are listed": _lists("trainingpools"),
     "instances are listed": _lists("traininginstances"),
     "pods are listed": _lists("pods"),
+    "Secrets are listed": _lists("secrets"),
     "a watch begins": lambda call: call.is_watch,
 }

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults.support.history import INSTANCES, PODS, History, Wrongs
+from tests.faults.support.history import History, Wrongs
+from tests.faults.support.seen import INSTANCES, PODS, SECRETS
 
 RESULT = Path("build/faults.json")
 
@@ -19,6 +20,7 @@ class Row:
     Attributes:
         faults: how many calls were answered badly, or streams cut.
         writes: by the operators, as the proxies have seen them; events and leases aside.
+        tokens: how many Secrets or Ready instances were not as they should be.
     """
 
     case: str
@@ -27,11 +29,13 @@ class Row:
     writes: int
     instances: int
     pods: int
+    secrets: int
     duplicates: int
     leaks: int
     early: int
     double_claims: int
     contradictions: int
+    tokens: int
 
 
 class Report:
@@ -50,11 +54,13 @@ class Report:
                 writes=writes,
                 instances=history.count(INSTANCES),
                 pods=history.count(PODS),
+                secrets=history.count(SECRETS),
                 duplicates=len(wrongs.duplicates),
                 leaks=len(wrongs.leaks),
                 early=len(wrongs.early),
                 double_claims=len(wrongs.double_claims),
                 contradictions=len(wrongs.contradictions),
+                tokens=len(wrongs.tokens),
             )
         )
 

@@ -12,13 +12,16 @@ from pathlib import Path
 from random import Random
 
 from tests.faults.support.cluster import GROUP, Cluster, until
-from tests.faults.support.history import INSTANCES, PODS, POOLS, History, Seen, Wrongs
+from tests.faults.support.history import History, Wrongs
 from tests.faults.support.node import Node
 from tests.faults.support.operators import Command, Operator, Zygote, write_settings
 from tests.faults.support.report import Report
+from tests.faults.support.seen import INSTANCES, PODS, POOLS, SECRETS, Seen
 from tests.faults.support.workload import Workload
 from tests.support.api_proxy import ApiProxy, Fault
 
+# Where the operators' own Secrets are, as those of a cluster are not where its instances are.
+OPERATORS = "operators"
 _QUIET_SECONDS = 1.5
 
 
@@ -75,6 +78,7 @@ class Rig:
                     label,
                     *(options or ("--namespace", name)),
                     *("--catalogue", str(catalogue)),
+                    *("--signing-key", f"{OPERATORS}/{name}"),
                 )
                 stack.push_async_callback(operator.stop)
                 trial.operators.append(operator)
@@ -117,6 +121,11 @@ class Trial:
     def proxy(self) -> ApiProxy:
         return self.operator.proxy
 
+    @property
+    def signing_key(self) -> str:
+        """The path of the Secret with the key that this case's tokens are signed with."""
+        return f"api/v1/namespaces/{OPERATORS}/secrets/{self.namespace}"
+
     def meet(self, fault: Fault) -> None:
         """Let a fault happen to all calls of the first operator."""
         self.proxy.faults.append(fault)
@@ -144,6 +153,7 @@ class Trial:
         custom = f"{GROUP}/namespaces/{self.namespace}"
         paths = {
             PODS: f"api/v1/namespaces/{self.namespace}/pods",
+            SECRETS: f"api/v1/namespaces/{self.namespace}/secrets",
             INSTANCES: f"{custom}/{INSTANCES}",
             POOLS: f"{custom}/{POOLS}",
         }
@@ -198,6 +208,7 @@ class Trial:
         for uid, server in servers:
             self.history.used_at[uid] = server.used_at
         wrongs = self.history.wrongs()
+        self.history.write(self.rig.folder / f"{self.namespace}.record.log")
         wrongs.double_claims += [
             f"{server.refused} asked the server of {server.episode}"
             for _, server in servers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from itertools import count
@@ -12,13 +13,25 @@ from typing import Any
 import aiohttp
 
 from tests.faults.support.cluster import GROUP, MERGE, Cluster, RefusedError, until
-from tests.faults.support.history import INSTANCES, POOLS, History, Object
+from tests.faults.support.history import History
 from tests.faults.support.node import Node
+from tests.faults.support.seen import INSTANCES, PODS, POOLS, SECRETS, Object
+from training_sandbox_operator.model.names import (
+    INCARNATION_ANNOTATION,
+    MANAGED_BY_LABEL,
+    token_secret_name,
+)
 
 _POOL = "warm"
 _LASTING = {"ttlSeconds": 3600, "idleTimeoutSeconds": 3600, "ttlSecondsAfterFinished": 2}
 # Of what has a shorter life than this the end is waited for.
 _SHORT = 60
+# Of these the first is nothing to the operator.
+TOKEN_EDITS: tuple[Object, ...] = (
+    {"labels": {"note": "mine"}},
+    {"labels": {MANAGED_BY_LABEL: None}},
+    {"annotations": {INCARNATION_ANNOTATION: "another"}},
+)
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -56,7 +69,8 @@ class Workload:
         self.spared: set[str] = set()
         self.instances = f"{GROUP}/namespaces/{namespace}/{INSTANCES}"
         self.pools = f"{GROUP}/namespaces/{namespace}/{POOLS}"
-        self.pods = f"api/v1/namespaces/{namespace}/pods"
+        self.pods = f"api/v1/namespaces/{namespace}/{PODS}"
+        self.secrets = f"api/v1/namespaces/{namespace}/{SECRETS}"
 
     async def begin(self) -> None:
         """Make the pool."""
@@ -80,10 +94,10 @@ class Workload:
         await self._cluster.call("POST", self.instances, body)
         return name
 
-    async def claim(self, *, wait: bool, **spec: Any) -> str:
+    async def claim(self, *, wait: bool, name: str | None = None, **spec: Any) -> str:
         """Create an instance that takes its pod from the pool."""
         when_empty = "Wait" if wait else "ColdStart"
-        return await self.create(poolRef={"name": _POOL, "whenEmpty": when_empty}, **spec)
+        return await self.create(name, poolRef={"name": _POOL, "whenEmpty": when_empty}, **spec)
 
     async def delete(self, name: str) -> None:
         """Delete an instance by hand."""
@@ -125,6 +139,9 @@ class Workload:
             (1, self.change_image),
             (1, self.fail_a_server),
             (1, self._delete_a_pod),
+            (1, self.restart_a_server),
+            (1, self._delete_a_token),
+            (1, self._edit_a_token),
         ]
         weights, choices = zip(*actions, strict=True)
         with contextlib.suppress(*_NO_ANSWER, RefusedError):
@@ -152,7 +169,7 @@ class Workload:
         async def what_is_left() -> str | None:
             left = [
                 one["metadata"]["name"]
-                for path in (self.instances, self.pools, self.pods)
+                for path in (self.instances, self.pools, self.pods, self.secrets)
                 for one in await self._cluster.items(path)
             ]
             return f"still there: {left}" if left else None
@@ -216,6 +233,13 @@ class Workload:
         if pods:
             await self._node.fail(self._random.choice(pods))
 
+    async def restart_a_server(self) -> None:
+        """Not of a bound task that was started cold: see ``fail_a_server``."""
+        pods = await self._unspared_pods()
+        pods = [pod for pod in pods if pod["spec"]["restartPolicy"] == "Always"]
+        if pods:
+            self._node.restart(self._random.choice(pods))
+
     async def _delete_a_pod(self) -> None:
         pods = await self._unspared_pods()
         if pods:
@@ -223,21 +247,51 @@ class Workload:
             self._history.by_hand.add(pod["metadata"]["uid"])
             await self._cluster.delete(f"{self.pods}/{pod['metadata']['name']}")
 
+    async def _unspared_tokens(self) -> list[Object]:
+        secrets = await self._cluster.items(self.secrets)
+        spared = {token_secret_name(name) for name in self.spared}
+        return [secret for secret in secrets if secret["metadata"]["name"] not in spared]
+
+    async def _delete_a_token(self) -> None:
+        secrets = await self._unspared_tokens()
+        if secrets:
+            await self.delete_token(self._random.choice(secrets))
+
+    async def delete_token(self, secret: Object) -> None:
+        """Delete the Secret of a token by hand."""
+        self._history.by_hand.add(secret["metadata"]["uid"])
+        await self._cluster.delete(f"{self.secrets}/{secret['metadata']['name']}")
+
+    async def _edit_a_token(self) -> None:
+        secrets = await self._unspared_tokens()
+        if secrets:
+            await self.edit_token(self._random.choice(secrets), self._random.choice(TOKEN_EDITS))
+
+    async def edit_token(self, secret: Object, metadata: Object) -> None:
+        """Edit the metadata of a Secret by hand: what it holds is immutable."""
+        self._history.by_hand.add(secret["metadata"]["uid"])
+        path = f"{self.secrets}/{secret['metadata']['name']}"
+        await self._cluster.call("PATCH", path, {"metadata": metadata}, MERGE)
+
     async def _what_is_unsettled(self, but: Collection[str]) -> str | None:
         try:
             await self._change_pool(replicas=4)
             pools = await self._cluster.items(self.pools)
             instances = await self._cluster.items(self.instances)
             pods = await self._cluster.items(self.pods)
+            secrets = await self._cluster.items(self.secrets)
         except (*_NO_ANSWER, RefusedError) as error:
             return f"the API server does not answer: {error!r}"
         alive = {
             pod["metadata"]["uid"]: pod["metadata"]["ownerReferences"][0]["uid"]
             for pod in pods
             if "deletionTimestamp" not in pod["metadata"]
+            and MANAGED_BY_LABEL in pod["metadata"]["labels"]
         }
+        tokens = {secret["metadata"]["name"]: secret for secret in secrets}
         for one in instances:
-            name, complaint = one["metadata"]["name"], self._unsettled(one, alive)
+            name = one["metadata"]["name"]
+            complaint = self._unsettled(one, alive) or self._has_no_token(one, tokens)
             if complaint is not None and name not in but:
                 return f"{name}: {complaint}: {one}"
         for pool in pools:
@@ -264,6 +318,28 @@ class Workload:
             plays = server is not None and server.episode == name
             complaint = None if plays else "it is Ready and its task is not played"
         return complaint
+
+    def _has_no_token(self, one: Object, tokens: dict[str, Object]) -> str | None:
+        """Return what is wrong with the token of a Ready instance."""
+        status = one.get("status", {})
+        if status.get("phase") != "Ready":
+            return None
+        secret = tokens.get(status.get("tokenSecret", ""))
+        if secret is None:
+            return "it is Ready and its Secret is not there"
+        if secret["metadata"]["ownerReferences"][0]["uid"] != one["metadata"]["uid"]:
+            return f"the Secret is of another instance: {secret['metadata']}"
+        of = secret["metadata"].get("annotations", {}).get(INCARNATION_ANNOTATION)
+        if of != status["incarnation"]:
+            return f"its token is of the incarnation {of}"
+        server = self._node.server(status["podUID"])
+        is_admitted = server is not None and server.admits(token_of(secret))
+        return None if is_admitted else "its server does not take its token"
+
+
+def token_of(secret: Object) -> str:
+    """The token that a Secret holds."""
+    return base64.b64decode(secret["data"]["token"]).decode()
 
 
 def _name(one: Object) -> Object:

@@ -40,6 +40,7 @@ from training_sandbox_operator.decisions.actions import (
 from training_sandbox_operator.decisions.pod_spec import build_claim
 from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.names import POD_SELECTOR
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase, Reason
 from training_sandbox_operator.model.situation import Refusal
@@ -121,12 +122,11 @@ class Applier:
             self._refuse(instance, Reason.POD_REJECTED, error.message)
             return
         pod = Pod.from_api(raw)
-        if pod.owner is None or pod.owner.uid != instance.uid:
-            self._refuse(
-                instance,
-                Reason.POD_NAME_CONFLICT,
-                f"pod {pod.key.name} exists and belongs to another owner; it is not touched",
-            )
+        is_own = pod.owner is not None and pod.owner.uid == instance.uid
+        if not (is_own and pod.is_labelled):
+            what = f"has lost the label {POD_SELECTOR}" if is_own else "belongs to another owner"
+            message = f"pod {pod.key.name} exists and {what}; it is not touched"
+            self._refuse(instance, Reason.POD_NAME_CONFLICT, message)
             return
         self._cache.store_pod(pod)
         self._cache.store_refusal(instance, None)

@@ -58,7 +58,10 @@ class PoolApplier:
             _log.warning("%s: a warm pod was rejected: %s", pool.key, error)
             self._cache.pools.note_refusal(pool.key, Reason.POD_REJECTED, error.message)
             return
-        self._cache.store_pod(Pod.from_api(raw))
+        pod = Pod.from_api(raw)
+        self._cache.store_pod(pod)
+        if not pod.is_labelled:
+            self._cache.pools.note_obstacle(pool.key, pod.key)
         self._cache.pools.note_refusal(pool.key, None)
 
     async def _delete(self, action: DeleteWarmPod) -> None:

@@ -111,7 +111,7 @@ class Cache:
         known = self._instances.get(instance.key)
         if known is not None and known.resource_version > instance.resource_version:
             return
-        if instance.uid in self._buried:
+        if self._buried.cover(instance):
             return
         if known is not None and known.uid != instance.uid:
             self._memories.pop(known.uid, None)
@@ -140,7 +140,10 @@ class Cache:
         known = self._pods.get(pod.key)
         if known is not None and known.resource_version > pod.resource_version:
             return
-        if pod.uid in self._buried:
+        if self._buried.cover(pod):
+            return
+        if not pod.is_labelled:
+            self.bury_pod(pod)
             return
         self._pods[pod.key] = pod
         if known is not None and (known.owner, known.uid) != (pod.owner, pod.uid):
@@ -168,17 +171,22 @@ class Cache:
             self._renew_claim(owner)
             self._on_change(owner)
 
-    def bury_pod(self, key: Key, uid: str) -> None:
-        """Take in that this pod is gone for good, whatever is told of it later."""
-        self._buried.add(uid)
-        self.remove_pod(key, uid)
+    def bury_pod(self, pod: Pod) -> None:
+        """Take in that a pod is gone since this version, or not labelled any more, which is as bad.
+
+        The answer to its deletion may have the version of its end.
+        """
+        self._buried.add(pod.uid, pod.resource_version + 1)
+        known = self._pods.get(pod.key)
+        if known is not None and self._buried.cover(known):
+            self.remove_pod(pod.key, pod.uid)
 
     def store_secret(self, secret: TokenSecret) -> None:
         """Take in a version of a Secret with a token."""
         known = self._secrets.get(secret.key)
         if known is not None and known.resource_version > secret.resource_version:
             return
-        if secret.uid in self._buried:
+        if self._buried.cover(secret):
             return
         self._secrets[secret.key] = secret
         if known != secret:
@@ -191,10 +199,15 @@ class Cache:
             del self._secrets[key]
             self._on_change(_instance_key(key))
 
-    def bury_secret(self, key: Key, uid: str) -> None:
-        """Take in that this Secret is gone for good, whatever is told of it later."""
-        self._buried.add(uid)
-        self.remove_secret(key, uid)
+    def bury_secret(self, secret: TokenSecret) -> None:
+        """Take in that a Secret is gone, or is not labelled any more, since this version.
+
+        A watch that goes by labels tells the same of both: what is read of it later is true.
+        """
+        self._buried.add(secret.uid, secret.resource_version)
+        known = self._secrets.get(secret.key)
+        if known is not None and self._buried.cover(known):
+            self.remove_secret(secret.key, secret.uid)
 
     def store_token_refusal(self, instance: TrainingInstance, refusal: Refusal | None) -> None:
         """Remember why the instance's token could not be written; None when it was."""

@@ -84,7 +84,7 @@ class Controller:
             ),
         )
         self._catalogue = catalogue
-        self._signing_key = SigningKey(api, signing_key)
+        self._signing_key = SigningKey(api, signing_key, clock)
         self._api = api
         self._feeds = Feeds(self._sources(api, has_tokens=signing_key is not None), namespaces)
         self._asker = Asker(
@@ -145,7 +145,7 @@ class Controller:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         pod = Pod.from_api(raw)
         if kind == _DELETED:
-            self._cache.bury_pod(pod.key, pod.uid)
+            self._cache.bury_pod(pod)
         else:
             self._cache.store_pod(pod)
 
@@ -157,7 +157,7 @@ class Controller:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
         secret = TokenSecret.from_api(raw)
         if kind == _DELETED:
-            self._cache.bury_secret(secret.key, secret.uid)
+            self._cache.bury_secret(secret)
         else:
             self._cache.store_secret(secret)
 

@@ -23,6 +23,7 @@ class _Record:
         warm: its pods that nobody has claimed.
         available: those of them that can be promised, the first that became so first.
         leaving: those of them that are about to be deleted.
+        obstacles: pods that have one of its names, and that no watch tells of.
         waiting: instances without a pod and without a promise, by UID.
         promises: what instances are about to claim, by UID of the instance.
         told: UIDs of the instances that were told that there was none.
@@ -32,6 +33,7 @@ class _Record:
     warm: dict[Key, Pod] = field(default_factory=dict[Key, Pod])
     available: dict[Key, Pod] = field(default_factory=dict[Key, Pod])
     leaving: set[Key] = field(default_factory=set[Key])
+    obstacles: set[Key] = field(default_factory=set[Key])
     waiting: dict[str, TrainingInstance] = field(default_factory=dict[str, TrainingInstance])
     promises: dict[str, Key] = field(default_factory=dict[str, Key])
     promised: dict[Key, TrainingInstance] = field(default_factory=dict[Key, TrainingInstance])
@@ -99,7 +101,7 @@ class PoolTable:
             warm=[pod for pod in record.warm.values() if _belongs_to(pod, pool)],
             promised=record.promised.keys(),
             waiting=len(record.waiting),
-            is_taken=is_taken,
+            is_taken=lambda name: name in record.obstacles or is_taken(name),
             environment=catalogue.get(pool.env_type),
             known_environments=catalogue.names,
             allowed=catalogue.allowed,
@@ -112,7 +114,7 @@ class PoolTable:
 
     def store_pool(self, pool: TrainingPool) -> None:
         """Take in a version of a pool."""
-        if pool.uid in self._buried:
+        if self._buried.cover(pool):
             return
         record = self._records.setdefault(pool.key, _Record())
         known = record.pool
@@ -280,6 +282,13 @@ class PoolTable:
             return
         record.refusal = self._once_more(record.refusal, reason, message) if reason else None
         self._on_change(key)
+
+    def note_obstacle(self, key: Key, pod: Key) -> None:
+        """Remember that a pod has one of the pool's names and is not to be counted with it."""
+        record = self._records.get(key)
+        if record is not None:
+            record.obstacles.add(pod)
+            self._on_change(key)
 
     def note_failure(self, key: Key, reason: str, message: str) -> None:
         """Remember that a pod of the pool failed before anybody claimed it."""

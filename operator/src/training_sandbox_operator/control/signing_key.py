@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -37,10 +37,14 @@ class SigningKey:
     Args:
         api: the API server.
         secret: where the key is; None switches tokens off.
+        clock: the present time.
     """
 
-    def __init__(self, api: KubernetesApi, secret: Key | None) -> None:
+    def __init__(
+        self, api: KubernetesApi, secret: Key | None, clock: Callable[[], datetime]
+    ) -> None:
         self._secrets = Secrets(api)
+        self._clock = clock
         self._secret = secret
         self._key: Ed25519PrivateKey | None = None
 
@@ -109,8 +113,7 @@ class SigningKey:
         """
         if audience is None or self._key is None:
             return {}
-        # By the machine's clock, which the server's is compared with.
-        expires_at = datetime.now(UTC) + _OWN_LIFE
+        expires_at = self._clock() + _OWN_LIFE
         claims = {"aud": audience, "sub": "operator", "role": "operator", "exp": expires_at}
         return {"Authorization": f"Bearer {self._sign(claims)}"}
 

@@ -9,6 +9,8 @@ from typing import NamedTuple, Self
 from training_sandbox_operator.model.names import (
     CONTAINER,
     KIND,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
     POOL_KIND,
     PUBLIC_KEY_VARIABLE,
     TEMPLATE_LABEL,
@@ -62,6 +64,7 @@ class Pod:
 
     Attributes:
         created_at: when the API server made it.
+        is_labelled: watches and lists tell of it.
         template: hash of the pool's template that it was made from; empty for a pod of no pool.
         terminates_at: end of the grace period of a pod that is being deleted.
         readiness_changed_at: when the kubelet last changed its mind; a mark to compare for
@@ -77,6 +80,7 @@ class Pod:
     uid: str
     owner: Owner | None
     created_at: datetime | None
+    is_labelled: bool
     template: str
     terminates_at: datetime | None
     node_name: str
@@ -131,6 +135,7 @@ class Pod:
             uid=metadata["uid"],
             owner=controller_of(metadata.get("ownerReferences") or ()),
             created_at=parse_timestamp(metadata.get("creationTimestamp")),
+            is_labelled=_labels(metadata).get(MANAGED_BY_LABEL) == MANAGED_BY,
             template=_labels(metadata).get(TEMPLATE_LABEL, ""),
             terminates_at=parse_timestamp(metadata.get("deletionTimestamp")),
             node_name=spec.get("nodeName", ""),
