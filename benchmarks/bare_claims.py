@@ -17,8 +17,8 @@ from benchmarks.operator_measures import (
     PODS,
     SECRETS,
     Operator,
+    begin_anew,
     claim_latencies,
-    delete_instances,
     fill_pool,
     instance,
 )
@@ -37,7 +37,7 @@ async def measure_bare_claims(api: Api, operator: Operator, figures: Figures, co
 
     The operator must run, and is stopped; it has made the pods, and shown what a claim writes.
     """
-    await delete_instances(api)
+    await begin_anew(api)
     await fill_pool(api, count + 1)
     await claim_latencies(api, rate=1, seconds=1, prefix="shown")
     await fill_pool(api, count)
@@ -51,7 +51,7 @@ async def measure_bare_claims(api: Api, operator: Operator, figures: Figures, co
     begin = time.perf_counter()
     await writes.claim_all(pods[:count])
     figures.set("claims_per_s_bare", count / (time.perf_counter() - begin))
-    await delete_instances(api)
+    await begin_anew(api)
 
 
 class _Writes:

@@ -74,8 +74,7 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
             operator.start()
             await operator.until_healthy(http)
         if {"claims", "rate", "bare"} & set(parts):
-            await measures.delete_instances(api)
-            await api.call("DELETE", f"{measures.POOLS}/warm")
+            await measures.begin_anew(api)
         if "ready" in parts:
             _tell(f"cold starts, {100 * scale:g} a second")
             await measures.measure_ready_lag(api, figures, rate=100 * scale, seconds=10)

@@ -181,6 +181,21 @@ async def delete_instances(api: Api) -> None:
     await until("all instances, their pods and their Secrets are gone", none_are_left)
 
 
+async def begin_anew(api: Api) -> None:
+    """Delete the pool too: the next one's pods have other names.
+
+    kwok removes pods by name, late: under a name that is used again the wrong one, for ever.
+    """
+    await delete_instances(api)
+    with contextlib.suppress(BenchmarkError):  # there was none yet
+        await api.call("DELETE", f"{POOLS}/warm", {"propagationPolicy": "Background"})
+
+    async def no_pod_is_left() -> bool:
+        return not (await api.call("GET", f"{PODS}?limit=1"))["items"]
+
+    await until("the pool and its pods are gone", no_pod_is_left)
+
+
 async def measure_claims(
     plane: ControlPlane, api: Api, figures: Figures, *, pool: int, rate: float
 ) -> None:
@@ -208,7 +223,7 @@ async def measure_claim_rate(api: Api, figures: Figures, *, rates: Sequence[floa
     held = 0.0
     trials: dict[str, float] = {}
     for rate in rates:
-        await delete_instances(api)
+        await begin_anew(api)
         await fill_pool(api, int(12 * rate))
         await asyncio.sleep(_SETTLING_SECONDS)
         samples = await claim_latencies(api, rate, 10, f"rate-{rate:.0f}")
