@@ -44,7 +44,8 @@ async def measure_bare_claims(api: Api, operator: Operator, figures: Figures, co
     operator.stop()
     (shown,) = (await api.call("GET", INSTANCES))["items"]
     (secret,) = (await api.call("GET", f"{SECRETS}?{_OF_INSTANCES}"))["items"]
-    pods = (await api.call("GET", f"{PODS}?labelSelector=!trainingsandbox.dev/instance"))["items"]
+    warm = (await api.call("GET", f"{PODS}?labelSelector=!trainingsandbox.dev/instance"))["items"]
+    pods = [pod for pod in warm if "deletionTimestamp" not in pod["metadata"]]
     if len(pods) < count:
         raise BenchmarkError(f"{len(pods)} warm pods are left for {count} claims")
     writes = _Writes(api, secret, shown["status"])

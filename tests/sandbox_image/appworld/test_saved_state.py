@@ -96,6 +96,7 @@ UNACCEPTABLE = (
     ("venmo", "DELETE FROM users WHERE users.id = ?", ["\ud800"]),
     ("venmo", "UPDATE users SET id=? WHERE users.id = ?", [None, 1]),
     ("venmo", "INSERT INTO users (id) VALUES (?)", [1]),
+    ("venmo", "DELETE FROM USERS WHERE USERS.id = ?", [1]),
 )
 
 

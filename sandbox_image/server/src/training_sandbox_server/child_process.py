@@ -103,8 +103,7 @@ class ChildProcess:
         content = wire.encode(frame)
         async with asyncio.timeout(seconds):
             try:
-                self._writer.write(content)
-                await self._writer.drain()
+                await frames.write_encoded(self._writer, content)
             except frames.DISCONNECTED as error:
                 raise ProcessGoneError(await self._manner_of_end()) from error
             return await self._hear()

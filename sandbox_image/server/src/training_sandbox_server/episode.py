@@ -260,12 +260,14 @@ class Episode:
         return self._ending
 
     async def _end(self, *, closes: bool) -> None:
-        if self._processes is not None:
-            if closes:
-                await self._processes.close()
-            await self._processes.end()
-        await self.trajectory.discard()
-        self._on_gone(self)
+        # All of it is done, whatever fails.
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._on_gone, self)
+            stack.push_async_callback(self.trajectory.discard)
+            if self._processes is not None:
+                stack.push_async_callback(self._processes.end)
+                if closes:
+                    await self._processes.close()
 
     def _run(self, processes: EpisodeProcesses) -> None:
         self._processes = processes

@@ -136,8 +136,7 @@ class EpisodeProcesses:
         if self._saved is None:
             with contextlib.suppress(*FAILURES):
                 self._saved = await self._save(self._player)
-        await self._close(self._player)
-        self._player = None
+        await self.close()
 
     async def evaluate(self, *, sparse: bool) -> float:
         """The reward, by a process of its own, from what the episode's last step left."""
@@ -157,9 +156,10 @@ class EpisodeProcesses:
 
     async def close(self) -> None:
         """Let the environment close the episode, and end its process; nothing is kept."""
-        if self._player is not None:
-            await self._close(self._player)
-            self._player = None
+        player, self._player = self._player, None
+        if player is not None:
+            await player.close()
+            self._running.discard(player)
 
     async def end(self) -> None:
         """Kill all of them, now and for good, and wait until they are gone."""
@@ -171,10 +171,6 @@ class EpisodeProcesses:
         if self._player is None:
             raise ProcessGoneError("nothing is being played")
         return self._player
-
-    async def _close(self, player: ChildProcess) -> None:
-        await player.close()
-        self._running.discard(player)
 
     async def _save(self, player: ChildProcess) -> str:
         try:

@@ -44,7 +44,19 @@ async def write(writer: asyncio.StreamWriter, frame: wire.Frame) -> None:
         wire.WireError: The frame has no wire form.
         ConnectionError: The other end is gone.
     """
-    writer.write(wire.encode(frame))
+    await write_encoded(writer, wire.encode(frame))
+
+
+async def write_encoded(writer: asyncio.StreamWriter, content: bytes) -> None:
+    """Write what has been a frame.
+
+    Raises:
+        ConnectionError: The other end is gone.
+    """
+    # On a transport that was lost uvloop raises RuntimeError, and writes nothing.
+    if writer.is_closing():
+        raise ConnectionResetError("the other end is gone")
+    writer.write(content)
     await writer.drain()
 
 

@@ -49,7 +49,9 @@ class _JoinedWrites:
         return getattr(self._transport, name)
 
     def _flush(self) -> None:
-        self._transport.write(b"".join(self._waiting))
+        # Nobody reads any more what was answered when the client left.
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(self._waiting))
         self._waiting.clear()
 
 

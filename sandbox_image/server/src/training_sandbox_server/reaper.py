@@ -28,7 +28,9 @@ class ChildReaper:
         return ended
 
     def _wake_up(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._reap)
+        # The handler is there for longer than the loop.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._reap)
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):

@@ -146,7 +146,10 @@ class _AppDatabase:
         self._input.connection.backup(copy)
         models = library.module(f"apps.{self._app}.models").SQLModel.models()
         tables = {model.table_name for model in models}
-        touched = replay(copy, changes, tables.intersection(change.table for change in changes))
+        changed = {change.table for change in changes}
+        if others := changed - tables:
+            _refuse_other_spellings(others, tables)
+        touched = replay(copy, changes, changed & tables)
         self._forget()
         change_connection(self._output, copy)
         return touched
@@ -189,6 +192,13 @@ def _connect_to_memory() -> sqlite3.Connection:
     # Its own temporary files would be files.
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
+
+
+def _refuse_other_spellings(names: Collection[str], tables: Collection[str]) -> None:
+    """Let no change of a table go unseen: to SQLite a name in other letters is the same."""
+    spelt = {table.casefold() for table in tables}
+    if other := next((name for name in names if name.casefold() in spelt), None):
+        raise StateTampered(f"AppWorld spells the table {other!r} otherwise")
 
 
 def _make_room(connection: sqlite3.Connection) -> None:
