@@ -183,7 +183,7 @@ undeploy: ## Uninstall the operator; CRDs and instances stay (see docs/install.m
 
 .PHONY: bench-ready
 bench-ready: deploy ## Measure apply → Ready against the same pod started bare
-	$(CLUSTER_RUN) $(PYTHON) benchmarks/ready.py
+	$(CLUSTER_RUN) $(PYTHON) -m benchmarks.ready
 
 .PHONY: bench-operator
 bench-operator: venv ## Measure the operator under load, on fake nodes (QUICK=1 PARTS="claims many …")
