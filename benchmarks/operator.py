@@ -73,7 +73,7 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
             await measure_bare_claims(api, operator, figures, int(1000 * scale))
             operator.start()
             await operator.until_healthy(http)
-        if {"claims", "rate", "bare"} & set(parts):
+        if {"claims", "rate"} & set(parts):
             await measures.begin_anew(api)
         if "ready" in parts:
             _tell(f"cold starts, {100 * scale:g} a second")
