@@ -80,6 +80,8 @@ class Operator:
         """Wait until it has learned of everything there is, and watches."""
 
         async def answers() -> bool:
+            if not self.process.is_running() or self.process.status() == psutil.STATUS_ZOMBIE:
+                raise BenchmarkError(f"the operator ended, see {self._plane.folder}/operator.log")
             with contextlib.suppress(aiohttp.ClientError, OSError):
                 async with http.get(self._health) as answer:
                     return answer.ok
@@ -252,10 +254,14 @@ async def measure_ready_lag(api: Api, figures: Figures, *, rate: float, seconds:
         following = tasks.create_task(follow(listed["metadata"]["resourceVersion"]))
         manifests = [instance(f"cold-{number}") for number in range(int(rate * seconds))]
         async with watched(api) as seen:
-            await create_at(api, rate, manifests)
-            names = [one["metadata"]["name"] for one in manifests]
+            begun = await create_at(api, rate, manifests)
+            names = list(begun)
             await until_ready(seen, names)
         following.cancel()
+    took = max(seen.ready_at[name] for name in names) - min(begun.values())
+    figures.details["cold_starts_per_s"] = round(len(names) / took, 1)
+    to_ready = [1000 * (seen.ready_at[name] - at) for name, at in begun.items()]
+    figures.observe("cold_start_ms", to_ready)
     samples = [1000 * (seen.ready_at[name] - ready_at[name]) for name in names]
     figures.set("ready_lag_ms_p50", figures.observe("ready_lag_ms", samples))
     figures.set("ready_lag_ms_p99", percentile(samples, 0.99))

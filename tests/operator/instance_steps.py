@@ -16,10 +16,18 @@ def become(status: dict[str, Any]) -> Callable[[Object], None]:
     return lambda pod: pod.update(status=status, spec={**pod["spec"], "nodeName": "worker-1"})
 
 
+async def schedule(loop: Loop, cluster: FakeCluster) -> Object:
+    """Have the instance's pod made, and given a node; return the pod."""
+    await loop.settle()
+    pod = cluster.change("pods", POD, lambda one: one["spec"].update(nodeName="worker-1"))
+    await loop.settle()
+    return pod
+
+
 async def serve(loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, **spec: Any) -> Object:
     """Bring an instance to Ready; return its pod."""
     cluster.instance(**spec)
-    await loop.settle()
+    await schedule(loop, cluster)
     pod = cluster.change("pods", POD, become(build.serving()))
     sandbox.incarnation = f"{pod['metadata']['uid']}-0"
     await loop.settle()

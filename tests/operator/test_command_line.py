@@ -18,7 +18,7 @@ def test_every_namespace_is_served_when_asked_for() -> None:
     settings = parse(["-A", "--catalogue", "c.yaml"])
     assert settings.namespaces is None
     assert settings.catalogue == Path("c.yaml")
-    assert (settings.workers, settings.health_port, settings.log_level) == (16, 8080, "info")
+    assert (settings.workers, settings.health_port, settings.log_level) == (32, 8080, "info")
 
 
 def test_namespaces_may_be_several() -> None:

@@ -165,3 +165,14 @@ async def test_a_pod_left_on_a_dead_node_is_forced_though_its_instance_is_gone(
     clock.advance(60)
     await loop.work()
     assert not cluster.of_kind("pods")
+
+
+async def test_last_words_that_no_utf_8_can_hold_are_told_all_the_same(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    words = '{"reason": "ZygoteDied", "message": "half of a pair: \\ud83d"}'
+    ended = build.pod_status(phase="Failed", state=build.terminated(1, "Error", words))
+    cluster.change("pods", POD, become(ended))
+    await loop.settle()
+    assert (phase(cluster), reason(cluster)) == ("Failed", "ZygoteDied")

@@ -201,12 +201,12 @@ async def test_what_went_while_somebody_else_listed_is_found_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(feeds, "_SETTLING_SECONDS", 0.0)
-    instance = cluster.instance()
+    pool = cluster.pool()
     await play()
-    assert loop.controller.vital_signs()["instances"] == 1
-    cluster.remove("traininginstances", instance["metadata"]["name"])
+    assert loop.controller.vital_signs()["pools"] == 1
+    cluster.remove("trainingpools", pool["metadata"]["name"])
     loop.controller.compare_soon()
-    await until(lambda: not loop.controller.vital_signs()["instances"])
+    await until(lambda: not loop.controller.vital_signs()["pools"])
     assert cluster.lists == 1, "pods have a watch of their own, which misses nothing"
 
 

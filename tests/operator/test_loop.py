@@ -8,13 +8,12 @@ import pytest
 
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
-from tests.operator.instance_steps import POD, phase, reason, serve
+from tests.operator.instance_steps import POD, phase, reason, schedule, serve
 
 
 async def test_an_instance_gets_one_pod_and_its_status(loop: Loop, cluster: FakeCluster) -> None:
     cluster.instance()
-    await loop.settle()
-    pod = cluster.only("pods")
+    pod = await schedule(loop, cluster)
     assert pod["metadata"]["name"] == POD
     assert cluster.only("traininginstances")["status"]["podUID"] == pod["metadata"]["uid"]
 
@@ -43,6 +42,17 @@ async def test_what_has_converged_costs_no_write_in_this_life_or_the_next(
     assert cluster.writes == []
 
 
+async def test_a_pod_that_gets_no_node_is_told_after_two_seconds(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.instance()
+    await loop.settle()
+    assert "status" not in cluster.only("traininginstances"), "it might have a node in a moment"
+    clock.advance(2)
+    await loop.work()
+    assert (phase(cluster), reason(cluster)) == ("Pending", "Scheduling")
+
+
 async def test_a_pod_whose_creation_was_not_answered_is_found_and_not_made_twice(
     loop: Loop, cluster: FakeCluster, clock: Clock
 ) -> None:
@@ -52,6 +62,7 @@ async def test_a_pod_whose_creation_was_not_answered_is_found_and_not_made_twice
     clock.advance(1)
     await loop.work()
     assert len(cluster.of_kind("pods")) == 1
+    await schedule(loop, cluster)
     assert phase(cluster) == "Pending"
 
 
@@ -60,7 +71,7 @@ async def test_a_crash_between_pod_and_status_leaves_exactly_one_pod(
 ) -> None:
     cluster.instance()
     cluster.fail("PATCH", "/status", 500)
-    await loop.settle()
+    await schedule(loop, cluster)
     assert "status" not in cluster.only("traininginstances")
     await start_operator().settle()
     assert len(cluster.of_kind("pods")) == 1
@@ -130,7 +141,7 @@ async def test_a_pod_of_the_same_name_and_another_owner_is_left_alone(
 async def test_a_status_is_not_written_over_a_change_that_was_not_seen(
     loop: Loop, cluster: FakeCluster, clock: Clock
 ) -> None:
-    cluster.instance()
+    cluster.instance(envType="webshop")
     await loop.controller.synchronise()
     cluster.change("traininginstances", "demo", lambda one: one["spec"].update(ttlSeconds=60))
     await loop.work()
@@ -180,13 +191,13 @@ async def test_the_running_controller_does_what_the_watch_tells_until_it_is_canc
 ) -> None:
     await loop.controller.synchronise()
     running = asyncio.create_task(loop.controller.run())
-    loop.controller.observe_instance("ADDED", cluster.instance())
+    loop.controller.observe_instance("ADDED", cluster.instance(envType="webshop"))
     async with asyncio.timeout(30):
         await cluster.status_written.wait()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert len(cluster.of_kind("pods")) == 1
+    assert reason(cluster) == "UnknownEnvironment"
 
 
 async def test_a_question_that_is_not_answered_does_not_hold_up_the_end(

@@ -7,6 +7,7 @@ import pytest
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
+from tests.operator.instance_steps import schedule
 from training_sandbox_operator.metrics import Metrics
 
 PREFIX = "training_sandbox_operator_"
@@ -55,7 +56,7 @@ async def test_instances_are_told_by_phase_and_what_is_gone_is_not(
 ) -> None:
     metrics = loop.controller._metrics
     cluster.instance(ttlSeconds=60)
-    await loop.settle()
+    await schedule(loop, cluster)
     loop.controller.set_gauges()
     assert 'instances{phase="Pending"} 1.0' in told(metrics)
     clock.advance(63)

@@ -2,7 +2,7 @@
 
 from tests.operator.conftest import Clock, Loop
 from tests.operator.fake_cluster import FakeCluster
-from tests.operator.instance_steps import POD, reason, relabel
+from tests.operator.instance_steps import POD, reason, relabel, schedule
 from tests.operator.pool_steps import FROM_POOL, fill, get_ready, names, pool_status, status_of
 from training_sandbox_operator.model.names import MANAGED_BY
 
@@ -60,14 +60,14 @@ async def test_an_instance_whose_pod_loses_its_label_before_it_was_told_of_it_sa
 ) -> None:
     cluster.instance()
     cluster.fail("PATCH", "/status", 500)
-    await loop.settle()
+    await schedule(loop, cluster)
     lose_label(loop, cluster, POD)
     clock.advance(1)
     await loop.work()
     assert reason(cluster) == "PodNameConflict"
     loop.controller.observe_pod("ADDED", relabel(cluster, "pods", POD, MANAGED_BY))
     await loop.work()
-    assert reason(cluster) == "Scheduling"
+    assert reason(cluster) == "CreatingContainer"
 
 
 async def test_a_pod_that_is_gone_is_not_brought_back_by_the_answer_to_its_deletion(

@@ -21,7 +21,7 @@ def registry(loop: Loop) -> kopf.OperatorRegistry:
 def test_only_events_are_handled_so_that_kopf_patches_nothing(
     registry: kopf.OperatorRegistry,
 ) -> None:
-    assert len(registry._watching.get_all_handlers()) == 2
+    assert len(registry._watching.get_all_handlers()) == 1
     for kind in (registry._changing, registry._spawning, registry._indexing, registry._webhooks):
         assert not kind.get_all_handlers()
 
@@ -44,11 +44,11 @@ async def test_what_the_watches_tell_reaches_the_controller(
     registry: kopf.OperatorRegistry, loop: Loop, cluster: FakeCluster
 ) -> None:
     handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
-    raw = cluster.instance()
-    await handlers["instances"](type="ADDED", body=kopf.Body(raw))
-    assert loop.controller.vital_signs()["instances"] == 1
-    await handlers["instances"](type="DELETED", body=kopf.Body(raw))
-    assert loop.controller.vital_signs()["instances"] == 0
+    raw = cluster.pool()
+    await handlers["pools"](type="ADDED", body=kopf.Body(raw))
+    assert loop.controller.vital_signs()["pools"] == 1
+    await handlers["pools"](type="DELETED", body=kopf.Body(raw))
+    assert loop.controller.vital_signs()["pools"] == 0
 
 
 async def test_after_kopf_has_listed_anew_everything_is_compared(
@@ -56,9 +56,9 @@ async def test_after_kopf_has_listed_anew_everything_is_compared(
 ) -> None:
     handlers = {handler.id: handler.fn for handler in registry._watching.get_all_handlers()}
     compared = loop.controller._feeds._was_listed_elsewhere
-    await handlers["instances"](type="MODIFIED", body=kopf.Body(cluster.instance()))
+    await handlers["pools"](type="MODIFIED", body=kopf.Body(cluster.pool()))
     assert not compared.is_set()
-    await handlers["instances"](type=None, body=kopf.Body(cluster.instance()))
+    await handlers["pools"](type=None, body=kopf.Body(cluster.pool()))
     assert compared.is_set()
 
 

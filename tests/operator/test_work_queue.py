@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.model.names import Key
 
-keys = st.sampled_from("abcd")
+keys = st.sampled_from("abcdxyz")
+STARTS = set("xyz")
+STARTS_AT_ONCE = 2
 
 
 class WorkQueueMachine(RuleBasedStateMachine):
@@ -19,25 +21,46 @@ class WorkQueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue: WorkQueue[str] = WorkQueue()
+        self.queue: WorkQueue[str] = WorkQueue(
+            is_start=lambda key: key in STARTS, starts_at_once=lambda: STARTS_AT_ONCE
+        )
         self.owed: set[str] = set()
+        self.urgent: set[str] = set()
         self.processing: set[str] = set()
+        self.starting: set[str] = set()
+
+    @property
+    def waiting(self) -> set[str]:
+        return self.owed - self.processing
 
     @property
     def available(self) -> set[str]:
-        return self.owed - self.processing
+        if len(self.starting) < STARTS_AT_ONCE:
+            return self.waiting
+        return self.waiting - (STARTS - self.urgent)
 
     @rule(key=keys)
     def add(self, key: str) -> None:
         self.queue.add(key)
         self.owed.add(key)
 
+    @rule(key=keys)
+    def add_urgent(self, key: str) -> None:
+        self.queue.add_urgent(key)
+        self.owed.add(key)
+        self.urgent.add(key)
+
     @precondition(lambda self: self.available)
     @rule()
     def get(self) -> None:
         key = asyncio.run(asyncio.wait_for(self.queue.get(), 5))
         assert key in self.available
+        assert key in self.urgent or not self.urgent & self.waiting, "what is urgent comes first"
+        assert key not in STARTS - self.urgent or not self.waiting - STARTS, "starts come last"
+        if key in STARTS - self.urgent:
+            self.starting.add(key)
         self.owed.discard(key)
+        self.urgent.discard(key)
         self.processing.add(key)
 
     @precondition(lambda self: self.processing)
@@ -46,10 +69,11 @@ class WorkQueueMachine(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.processing)))
         self.queue.done(key)
         self.processing.discard(key)
+        self.starting.discard(key)
 
     @invariant()
-    def every_available_key_waits_once(self) -> None:
-        assert len(self.queue) == len(self.available)
+    def every_key_waits_once(self) -> None:
+        assert len(self.queue) == len(self.waiting)
 
 
 TestWorkQueue = WorkQueueMachine.TestCase
@@ -92,6 +116,30 @@ async def test_a_key_that_is_added_while_it_is_processed_comes_out_again(
     assert len(queue) == 0
     queue.done(key)
     assert await queue.get() == "a"
+
+
+async def test_a_start_waits_until_another_is_over_and_holds_nothing_else_up() -> None:
+    queue: WorkQueue[str] = WorkQueue(is_start=lambda key: key in STARTS, starts_at_once=lambda: 1)
+    for key in "xya":
+        queue.add(key)
+    assert [await queue.get(), await queue.get()] == ["a", "x"]
+    second = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not second.done()
+    queue.done("a")
+    assert not second.done()
+    queue.done("x")
+    assert await second == "y"
+
+
+async def test_a_worker_that_is_cancelled_as_it_is_woken_wakes_another(
+    queue: WorkQueue[str],
+) -> None:
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    assert await second == "a"
 
 
 def test_the_pause_after_failures_doubles_up_to_a_minute(queue: WorkQueue[str]) -> None:

@@ -113,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
         "--workers",
         metavar="N",
         type=_whole_number(1, 256),
-        default=environment.get("TRAINING_SANDBOX_WORKERS", "16"),
-        help="instances reconciled at once, 1 to 256; default 16 (TRAINING_SANDBOX_WORKERS)",
+        default=environment.get("TRAINING_SANDBOX_WORKERS", "32"),
+        help="instances reconciled at once, 1 to 256; default 32 (TRAINING_SANDBOX_WORKERS)",
     )
     parser.add_argument(
         "--health-port",

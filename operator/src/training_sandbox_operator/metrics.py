@@ -52,6 +52,9 @@ class Metrics:
         self._oldest = self._gauge(
             "queue_oldest_seconds", "How long the key has waited that has waited longest", "queue"
         )
+        self._starts = self._gauge(
+            "starts_at_once", "Instances that may start at once: fewer while the cluster is busy"
+        )
         self._ready = self._histogram(
             "ready_seconds", "From the first sight of an instance to Ready", _SLOW, "start"
         )
@@ -124,6 +127,10 @@ class Metrics:
         """What waits in a queue."""
         self._depth.labels(queue).set(depth)
         self._oldest.labels(queue).set(oldest_seconds)
+
+    def set_starts_at_once(self, count: int) -> None:
+        """How many instances may start at once."""
+        self._starts.set(count)
 
     def clear_pools(self) -> None:
         """Forget all pools: those that are there are set anew."""

@@ -1,11 +1,12 @@
 """The process: kopf logs in and watches; the controller does the rest, once this process leads.
 
-Of kopf only ``on.event`` is used, for the custom resources. Its handlers that keep state write
-annotations and finalizers on every object, its timers and daemons cost two tasks an object, its
-indexes do not scale, and its peering is not leader election; a finalizer would also keep a
+Of kopf only ``on.event`` is used, for the pools, and its credentials. Its handlers that keep state
+write annotations and finalizers on every object, its timers and daemons cost two tasks an object,
+its indexes do not scale, and its peering is not leader election; a finalizer would also keep a
 namespace from going while the operator is away. Ownership and garbage collection do that work. Of
-pods, of which there is four times as much to tell, the controller's own feed tells: by kopf's
-handlers they cost three fifths of the operator's processor time while pods are made and claimed.
+instances, pods and Secrets, of which there is so much more to tell, the controller's own feeds
+tell: by kopf's handlers the pods cost three fifths of the operator's processor time while they are
+made and claimed, and the instances a fifth of what was left.
 """
 
 import asyncio
@@ -34,13 +35,7 @@ from training_sandbox_operator.control.clock import ClusterClock
 from training_sandbox_operator.control.controller import Controller
 from training_sandbox_operator.control.election import Election, Leadership, new_identity
 from training_sandbox_operator.metrics import Metrics
-from training_sandbox_operator.model.names import (
-    FIELD_MANAGER,
-    GROUP,
-    PLURAL,
-    POOL_PLURAL,
-    VERSION,
-)
+from training_sandbox_operator.model.names import FIELD_MANAGER, GROUP, POOL_PLURAL, VERSION
 from training_sandbox_operator.monitoring import monitored
 from training_sandbox_operator.settings import Settings
 
@@ -255,12 +250,6 @@ def _handlers(controller: Controller) -> kopf.OperatorRegistry:
     @kopf.on.login(registry=registry)
     def log_in(**_: Any) -> kopf.ConnectionInfo:
         return login()
-
-    @kopf.on.event(GROUP, VERSION, PLURAL, id="instances", registry=registry)
-    async def observe_instance(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        controller.observe_instance(type, body)
-        if type is None:
-            controller.compare_soon()
 
     @kopf.on.event(GROUP, VERSION, POOL_PLURAL, id="pools", registry=registry)
     async def observe_pool(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002

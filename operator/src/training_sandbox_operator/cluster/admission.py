@@ -11,8 +11,10 @@ from enum import IntEnum
 class Urgency(IntEnum):
     """What a write is for; its value is how many may be under way when one of these begins."""
 
+    NEWS = 2
+    """Events: nothing waits for them."""
     WARM_UP = 8
-    """Warm pods that nobody waits for yet, and news: events and the status of pools."""
+    """Warm pods that nobody waits for yet, and the status of pools."""
     START = 24
     """Pods that an instance waits for."""
     FIRST = 32

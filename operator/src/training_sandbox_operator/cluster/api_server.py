@@ -16,6 +16,7 @@ from typing import Any, Self, cast
 
 import aiohttp
 import kopf
+import orjson
 
 from training_sandbox_operator.cluster.admission import Admission, Urgency
 from training_sandbox_operator.cluster.errors import (
@@ -198,7 +199,7 @@ class ApiServer:
         parameters = {**(query or {})}
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else _encode(body)
         kinds = {"Content-Type": content_type, "Accept": accept}
         call = _Call(method, path, parameters, data, kinds)
         send = partial(self._write, urgency) if is_fenced and method != "GET" else self._send
@@ -271,9 +272,18 @@ class ApiServer:
             self._outages.answered()
 
 
+def _encode(body: object) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        # Half of a surrogate pair, as a server's last words may have it: JSON can tell of it, UTF-8
+        # cannot.
+        return json.dumps(body).encode()
+
+
 def _decode(text: str) -> JsonDict:
     try:
-        answer: Any = json.loads(text)
+        answer: Any = orjson.loads(text)
     except ValueError:
         return {}
     return cast("JsonDict", answer) if isinstance(answer, dict) else {}

@@ -109,7 +109,7 @@ class KubernetesApi(ApiServer):
         """Create a core/v1 Event."""
         namespace: str = manifest["metadata"]["namespace"]
         path = f"api/v1/namespaces/{namespace}/events"
-        await self.request("POST", path, body=manifest, urgency=Urgency.WARM_UP)
+        await self.request("POST", path, body=manifest, urgency=Urgency.NEWS)
 
     async def get_lease(self, key: Key) -> Lease | None:
         """Return the lease, None when there is none."""
@@ -143,6 +143,10 @@ class KubernetesApi(ApiServer):
     def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
         return self.list_pages(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
+
+    def watch_instances(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
+        """Yield what happens to instances after a version, for a minute."""
+        return self.watch(paths.instances(namespace), {}, since)
 
     def watch_pods(self, namespace: str | None, since: int) -> AsyncIterator[Change]:
         """Yield what happens to an operator's pods after a version, for a minute."""

@@ -1,11 +1,11 @@
 """What a watch of the API server tells, line by line."""
 
-import json
 import random
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import aiohttp
+import orjson
 
 from training_sandbox_operator.cluster.errors import ExpiredError
 
@@ -50,7 +50,7 @@ async def changes(content: aiohttp.StreamReader) -> AsyncIterator[Change]:
 
 
 def _change(line: bytes) -> Change:
-    event = json.loads(line)
+    event = orjson.loads(line)
     raw: dict[str, Any] = event["object"]
     if event["type"] == "ERROR":
         message = raw.get("message", "the watch was ended")

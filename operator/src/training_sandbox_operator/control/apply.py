@@ -5,6 +5,7 @@ in which version they mean.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from training_sandbox_operator.control.apply_token import TokenApplier
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
 from training_sandbox_operator.control.journeys import Journeys
+from training_sandbox_operator.control.pace import Pace
 from training_sandbox_operator.control.signing_key import SigningKey
 from training_sandbox_operator.decisions.actions import (
     Action,
@@ -59,6 +61,7 @@ class Applier:
         clock: the present time.
         metrics: told of claims.
         journeys: told of how far instances have come.
+        pace: told of how long the writing of a status takes.
         signing_key: makes tokens.
     """
 
@@ -72,6 +75,7 @@ class Applier:
         clock: Callable[[], datetime],
         metrics: Metrics,
         journeys: Journeys,
+        pace: Pace,
         signing_key: SigningKey,
     ) -> None:
         self._api = api
@@ -81,6 +85,7 @@ class Applier:
         self._clock = clock
         self._metrics = metrics
         self._journeys = journeys
+        self._pace = pace
         self._pools = PoolApplier(api, cache)
         self._tokens = TokenApplier(api, cache, signing_key, clock)
 
@@ -174,7 +179,7 @@ class Applier:
             self._cache.store_pod(Pod.from_api(raw))
 
     async def _write_status(self, action: WriteStatus) -> None:
-        instance = action.instance
+        instance, begin = action.instance, time.perf_counter()
         try:
             raw = await self._api.replace_status(
                 instance.key, resource_version=instance.resource_version, status=action.status
@@ -182,6 +187,7 @@ class Applier:
         except NotFoundError:
             self._cache.remove_instance(instance.key, instance.uid)
             raise
+        self._pace.observe(time.perf_counter() - begin)
         reasons = [condition["reason"] for condition in action.status["conditions"]]
         _log.info("%s: %s, %s", instance.key, action.status["phase"], reasons[0])
         written = TrainingInstance.from_api(raw)

@@ -221,6 +221,13 @@ class Cache:
         memory = self._memories.get(uid)
         return memory.token_refusal if memory else None
 
+    def awaits_start(self, key: Key) -> bool:
+        """Return whether there is an instance that has, and had, no pod yet."""
+        instance = self._instances.get(key)
+        if instance is None or instance.pod_uid is not None or instance.is_terminal:
+            return False
+        return key not in self._pods_by_owner
+
     def look_again(self, key: Key) -> None:
         """Have the instance looked at, before others, though nothing may have changed."""
         self.pools.tell(key)

@@ -18,6 +18,7 @@ from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.deadlines import Deadlines
 from training_sandbox_operator.control.feeds import Feeds, Source
 from training_sandbox_operator.control.journeys import Journeys
+from training_sandbox_operator.control.pace import Pace
 from training_sandbox_operator.control.pool_table import PoolTable
 from training_sandbox_operator.control.reconcile import Reconciler
 from training_sandbox_operator.control.reconcile_pools import PoolReconciler
@@ -69,7 +70,12 @@ class Controller:
     ) -> None:
         self._metrics = metrics = metrics or Metrics()
         self._journeys = Journeys(metrics)
-        self._queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+        self._pace = Pace(max(1, workers // 2))
+        self._queue: WorkQueue[Key] = WorkQueue(
+            lambda key: key.namespace,
+            is_start=self._is_start,
+            starts_at_once=lambda: self._pace.starts_at_once,
+        )
         self._deadlines: Deadlines[Key] = Deadlines(partial(metrics.observe_late, "instance"))
         self._pool_queue: WorkQueue[Key] = WorkQueue()
         self._pool_deadlines: Deadlines[Key] = Deadlines(partial(metrics.observe_late, "pool"))
@@ -101,6 +107,7 @@ class Controller:
             clock=clock,
             metrics=metrics,
             journeys=self._journeys,
+            pace=self._pace,
             signing_key=self._signing_key,
         )
         self._reconciler = Reconciler(
@@ -121,6 +128,9 @@ class Controller:
             clock=clock,
             metrics=metrics,
         )
+
+    def _is_start(self, key: Key) -> bool:
+        return self._cache.awaits_start(key)
 
     def observe_instance(self, kind: str | None, raw: JsonObject) -> None:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
@@ -189,7 +199,7 @@ class Controller:
             Source(
                 "instances",
                 api.list_instances,
-                None,
+                api.watch_instances,
                 self.observe_instance,
                 lambda: cache.instances,
                 cache.remove_instance,
@@ -276,6 +286,7 @@ class Controller:
             ("claims", self._claims),
         ):
             self._metrics.set_queue(name, depth=len(queue), oldest_seconds=queue.oldest_seconds())
+        self._metrics.set_starts_at_once(self._pace.starts_at_once)
         self._metrics.clear_pools()
         for pool in self._cache.pools.pools:
             self._metrics.set_pool(

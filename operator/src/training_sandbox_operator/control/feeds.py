@@ -1,11 +1,11 @@
 """What the cache is fed with: a list of each kind of objects, and what happens from there on.
 
-Custom resources are watched by kopf, which tells nothing of what was deleted while it listed anew:
-after that, everything is compared with a list. Pods, of which there is most to tell, are watched
-here, at a third of the processor time. A watch tells of every change after a version, until the API
-server has forgotten that version: then everything is listed anew, and what is not in the list is
-gone. A watch that tells nothing is no harm: the server bookmarks it and ends it after a minute, and
-one that it does not end is given up soon after.
+Pools are watched by kopf, which tells nothing of what was deleted while it listed anew: after that,
+they are compared with a list. Of what there are thousands, instances, pods and Secrets, the watches
+are here, at a third of the processor time. A watch tells of every change after a version, until the
+API server has forgotten that version: then everything is listed anew, and what is not in the list
+is gone. A watch that tells nothing is no harm: the server bookmarks it and ends it after a minute,
+and one that it does not end is given up soon after.
 """
 
 import asyncio

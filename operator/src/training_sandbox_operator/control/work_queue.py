@@ -1,16 +1,32 @@
 """The queue of keys that are to be reconciled."""
 
 import asyncio
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from datetime import timedelta
+from enum import IntEnum
 from typing import Generic, TypeVar
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 _FIRST_BACKOFF = timedelta(milliseconds=100)
 _LONGEST_BACKOFF = timedelta(seconds=60)
+
+_Lane = OrderedDict[Hashable, deque[KeyT]]
+"""Keys by their groups, the group whose turn it is first."""
+
+
+class _Rank(IntEnum):
+    """What comes first has the smallest."""
+
+    URGENT = 0
+    USUAL = 1
+    START = 2
+
+
+_UNWANTED = len(_Rank)
 
 
 class WorkQueue(Generic[KeyT]):
@@ -19,25 +35,37 @@ class WorkQueue(Generic[KeyT]):
     - A key that waits is not added again: many events make one reconciliation.
     - A key is never given to two workers: one that is added while it is processed waits until that
       is done, and is then given out again, so that nothing that happened meanwhile is missed.
-    - What is urgent comes first; of what is equally urgent the groups come in turns, and in a group
-      the keys as they were added.
+    - What is urgent comes first and starts come last; of what is equally urgent the groups come in
+      turns, and in a group the keys as they were added.
+    - Few starts are given out at once: however many wait, and however long each takes, they leave
+      workers to what has started.
 
     Args:
         group_of: returns what a key's group is named by, for example its namespace.
+        is_start: returns whether nothing was begun for a key yet.
+        starts_at_once: returns how many starts may be processed at the same time now.
     """
 
-    def __init__(self, group_of: Callable[[KeyT], Hashable] = lambda _: None) -> None:
+    def __init__(
+        self,
+        group_of: Callable[[KeyT], Hashable] = lambda _: None,
+        *,
+        is_start: Callable[[KeyT], bool] = lambda _: False,
+        starts_at_once: Callable[[], float] = lambda: math.inf,
+    ) -> None:
         self._group_of = group_of
-        self._urgent: OrderedDict[Hashable, deque[KeyT]] = OrderedDict()
-        self._normal: OrderedDict[Hashable, deque[KeyT]] = OrderedDict()
-        # Whether each key that waits, or waits to wait, is urgent.
-        self._wanted: dict[KeyT, bool] = {}
+        self._is_start = is_start
+        self._starts_at_once = starts_at_once
+        self._lanes: dict[_Rank, _Lane[KeyT]] = {rank: OrderedDict() for rank in _Rank}
+        # The rank of each key that waits, or waits to wait.
+        self._wanted: dict[KeyT, _Rank] = {}
         self._waiting: set[KeyT] = set()
         # Since when each of them is wanted, the first first.
         self._since: dict[KeyT, float] = {}
-        self._processing: set[KeyT] = set()
+        self._processing: dict[KeyT, _Rank] = {}
+        self._starting = 0
         self._failures: dict[KeyT, int] = {}
-        self._not_empty = asyncio.Event()
+        self._idle_workers: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -47,33 +75,31 @@ class WorkQueue(Generic[KeyT]):
         return time.monotonic() - next(iter(self._since.values())) if self._since else 0.0
 
     def add(self, key: KeyT) -> None:
-        """Have the key reconciled, soon."""
-        if key not in self._wanted:
-            self._want(key, urgent=False)
+        """Have the key reconciled, soon, or when its turn to start comes."""
+        self._want(key, _Rank.START if self._is_start(key) else _Rank.USUAL)
 
     def add_urgent(self, key: KeyT) -> None:
         """Have the key reconciled before those that are not urgent."""
-        if not self._wanted.get(key, False):
-            self._want(key, urgent=True)
+        self._want(key, _Rank.URGENT)
 
     async def get(self) -> KeyT:
         """Wait for a key and take it; ``done`` must follow."""
-        while not self._waiting:
-            self._not_empty.clear()
-            await self._not_empty.wait()
-        while True:
-            key = _take(self._urgent or self._normal)
-            # One that became urgent while it waited is in both.
-            if key in self._waiting:
-                break
-        self._waiting.discard(key)
-        del self._wanted[key], self._since[key]
-        self._processing.add(key)
+        while (key := self._take()) is None:
+            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle_workers.append(idle)
+            try:
+                await idle
+            except asyncio.CancelledError:
+                if not idle.cancelled():  # it was woken in the same moment
+                    self._wake_one()
+                raise
         return key
 
     def done(self, key: KeyT) -> None:
         """Say that the processing of a key is over, however it ended."""
-        self._processing.discard(key)
+        if self._processing.pop(key) is _Rank.START:
+            self._starting -= 1
+            self._wake_one()
         if key in self._wanted:
             self._enqueue(key)
 
@@ -87,25 +113,50 @@ class WorkQueue(Generic[KeyT]):
         """Forget the failures of a key."""
         self._failures.pop(key, None)
 
-    def _want(self, key: KeyT, *, urgent: bool) -> None:
-        self._wanted[key] = urgent
+    def _want(self, key: KeyT, rank: _Rank) -> None:
+        if self._wanted.get(key, _UNWANTED) <= rank:
+            return
+        self._wanted[key] = rank
         self._since.setdefault(key, time.monotonic())
         if key not in self._processing:
             self._enqueue(key)
 
     def _enqueue(self, key: KeyT) -> None:
-        groups = self._urgent if self._wanted[key] else self._normal
-        groups.setdefault(self._group_of(key), deque()).append(key)
+        lane = self._lanes[self._wanted[key]]
+        lane.setdefault(self._group_of(key), deque()).append(key)
         self._waiting.add(key)
-        self._not_empty.set()
+        self._wake_one()
+
+    def _wake_one(self) -> None:
+        while self._idle_workers:
+            idle = self._idle_workers.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                return
+
+    def _take(self) -> KeyT | None:
+        """Take a key that may be processed now; None when there is none."""
+        for rank, lane in self._lanes.items():
+            if rank is _Rank.START and self._starting >= self._starts_at_once():
+                return None
+            while lane:
+                key = _take_next(lane)
+                # One that has become more urgent while it waited is in two lanes.
+                if key in self._waiting:
+                    self._waiting.discard(key)
+                    del self._wanted[key], self._since[key]
+                    self._processing[key] = rank
+                    self._starting += rank is _Rank.START
+                    return key
+        return None
 
 
-def _take(groups: OrderedDict[Hashable, deque[KeyT]]) -> KeyT:
+def _take_next(lane: _Lane[KeyT]) -> KeyT:
     """Take the first key of the first group, and let the other groups come first then."""
-    group, keys = next(iter(groups.items()))
+    group, keys = next(iter(lane.items()))
     key = keys.popleft()
     if keys:
-        groups.move_to_end(group)
+        lane.move_to_end(group)
     else:
-        del groups[group]
+        del lane[group]
     return key

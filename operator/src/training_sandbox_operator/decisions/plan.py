@@ -273,6 +273,9 @@ def _write_status(
     if verdict.reason == Reason.TOKEN_NOT_WRITTEN:
         # It is written once the Secret is there: one write less for every instance.
         return ()
+    if not instance.status and verdict.reason == Reason.SCHEDULING and verdict.changes_at:
+        # It is written once the pod has a node, which is soon: one write less for every instance.
+        return ()
     pod = situation.pod
     has_token = pod is not None and token_state(situation, instance, pod) is TokenState.WRITTEN
     status = build_status(instance, pod, verdict, situation.answer, now, has_token=has_token)

@@ -64,7 +64,7 @@ def _judge_pod(
         case Stage.LOST:
             return Verdict(Phase.FAILED, state.reason, state.message)
         case Stage.WAITING:
-            return Verdict(Phase.PENDING, state.reason, state.message)
+            return Verdict(Phase.PENDING, state.reason, state.message, changes_at=state.changes_at)
         case Stage.SERVING:
             return Verdict(Phase.READY, state.reason, _serving_message(pod))
         case Stage.STARTING:
