@@ -12,16 +12,8 @@ from typing import Any
 
 from benchmarks.control_plane import Api
 from benchmarks.figures import BenchmarkError, Figures
-from benchmarks.operator_measures import (
-    INSTANCES,
-    PODS,
-    SECRETS,
-    Operator,
-    begin_anew,
-    claim_latencies,
-    fill_pool,
-    instance,
-)
+from benchmarks.operator_measures import claim_latencies, fill_pool, instance
+from benchmarks.operator_rig import INSTANCES, PODS, SECRETS, Rig
 from training_sandbox_operator.decisions.pod_spec import build_claim
 from training_sandbox_operator.model.instance import TrainingInstance
 
@@ -32,16 +24,16 @@ _JSON_PATCH = "application/json-patch+json"
 Object = dict[str, Any]
 
 
-async def measure_bare_claims(api: Api, operator: Operator, figures: Figures, count: int) -> None:
+async def measure_bare_claims(rig: Rig, figures: Figures, count: int) -> None:
     """Claims a second by a caller that only writes, as fast as it is answered.
 
-    The operator must run, and is stopped; it has made the pods, and shown what a claim writes.
+    The operator is stopped once it has made the pods, and shown what a claim writes.
     """
-    await begin_anew(api)
+    api = rig.api
     await fill_pool(api, count + 1)
     await claim_latencies(api, rate=1, seconds=1, prefix="shown")
     await fill_pool(api, count)
-    operator.stop()
+    rig.operator.stop()
     (shown,) = (await api.call("GET", INSTANCES))["items"]
     (secret,) = (await api.call("GET", f"{SECRETS}?{_OF_INSTANCES}"))["items"]
     warm = (await api.call("GET", f"{PODS}?labelSelector=!trainingsandbox.dev/instance"))["items"]
@@ -52,7 +44,6 @@ async def measure_bare_claims(api: Api, operator: Operator, figures: Figures, co
     begin = time.perf_counter()
     await writes.claim_all(pods[:count])
     figures.set("claims_per_s_bare", count / (time.perf_counter() - begin))
-    await begin_anew(api)
 
 
 class _Writes:

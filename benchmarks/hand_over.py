@@ -8,9 +8,10 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from benchmarks.control_plane import Api, ControlPlane
+from benchmarks.control_plane import ControlPlane, free_port
 from benchmarks.figures import BenchmarkError, Figures
-from benchmarks.operator_measures import INSTANCES, NAMESPACE, instance, until
+from benchmarks.operator_measures import instance
+from benchmarks.operator_rig import INSTANCES, NAMESPACE, Rig, until
 
 _LEASE = f"{NAMESPACE}/hand-over"
 
@@ -41,21 +42,12 @@ class Candidate:
             return None
 
 
-async def measure_hand_over(
-    api: Api,
-    plane: ControlPlane,
-    http: aiohttp.ClientSession,
-    figures: Figures,
-    *,
-    catalogue: Path,
-    ports: tuple[int, int],
-) -> None:
-    """From the signal to the leader until an instance that is created then has its pod.
-
-    No other operator may be running.
-    """
+async def measure_hand_over(rig: Rig, figures: Figures) -> None:
+    """From the signal to the leader until an instance that is created then has its pod."""
+    rig.operator.stop()
+    api, http, ports = rig.api, rig.http, (free_port(), free_port())
     for name, number in (("sigkill", signal.SIGKILL), ("sigterm", signal.SIGTERM)):
-        candidates = [Candidate(plane, catalogue, port) for port in ports]
+        candidates = [Candidate(rig.plane, rig.catalogue, port) for port in ports]
 
         async def one_leads(candidates: list[Candidate] = candidates) -> bool:
             answers = [await one.leads(http) for one in candidates]

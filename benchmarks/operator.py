@@ -1,23 +1,23 @@
 """What the operator does under load: claims, cold starts, 10,000 instances, deadlines.
 
 `make bench-operator` writes build/bench/operator.json. The control plane is real, its nodes are
-kwok's, and everything, the operator and the load too, is on this machine. With --quick everything
-is a tenth as large.
+kwok's, and everything, the operator and the load too, is on this machine; there is a new one for
+each measurement. With --quick everything is a tenth as large.
 """
 
 import argparse
 import asyncio
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
-import aiohttp
 from rich.console import Console
 
 from benchmarks import operator_measures as measures
 from benchmarks.bare_claims import measure_bare_claims
-from benchmarks.control_plane import Api, control_plane, free_port
 from benchmarks.figures import Figures, Goal, at_least, at_most, print_table, write
 from benchmarks.hand_over import measure_hand_over
+from benchmarks.operator_rig import Rig, operator_rig
 
 RESULT = Path("build/bench/operator.json")
 GOALS: dict[str, Goal | None] = {
@@ -37,65 +37,56 @@ GOALS: dict[str, Goal | None] = {
     "handover_sigterm_s": at_most(2),
 }
 PARTS = ("claims", "rate", "bare", "ready", "hand-over", "many", "ttl")
-_CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
+_RATES = (50, 75, 100, 125, 150, 175, 200, 250)
 
 
 async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
     scale = 0.1 if quick else 1
-    async with (
-        control_plane() as plane,
-        # Few that stay: a handshake costs the API server as much as half a request.
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=600)
-        ) as http,
-    ):
-        api = Api(plane, http)
-        await api.install_crds()
-        await api.add_nodes(100)
-        namespace = {"metadata": {"name": measures.NAMESPACE}}
-        await api.call("POST", "api/v1/namespaces", namespace)
-        catalogue = plane.folder / "catalogue.yaml"
-        catalogue.write_text(_CATALOGUE)
-        operator = measures.Operator(plane, catalogue, free_port())
-        operator.start()
-        await operator.until_healthy(http)
-        if "claims" in parts:
-            _tell(f"claims, {75 * scale:g} a second")
-            await measures.measure_claims(
-                plane, api, figures, pool=int(1050 * scale), rate=75 * scale
-            )
-        if "rate" in parts:
-            _tell("claims, at higher and higher rates")
-            rates = [rate * scale for rate in (25, 50, 75, 100, 125, 150, 175, 200, 250)]
-            await measures.measure_claim_rate(api, figures, rates=rates)
-        if "bare" in parts:
-            _tell("the writes of claims, without an operator")
-            await measure_bare_claims(api, operator, figures, int(1000 * scale))
-            operator.start()
-            await operator.until_healthy(http)
-        if {"claims", "rate"} & set(parts):
-            await measures.begin_anew(api)
-        if "ready" in parts:
-            _tell(f"cold starts, {100 * scale:g} a second")
-            await measures.measure_ready_lag(api, figures, rate=100 * scale, seconds=10)
-            await measures.delete_instances(api)
-        if "hand-over" in parts:
-            _tell("the leader of two operators is killed, and ended")
-            operator.stop()
-            await measure_hand_over(
-                api, plane, http, figures, catalogue=catalogue, ports=(free_port(), free_port())
-            )
-            operator.start()
-            await operator.until_healthy(http)
-        if {"many", "ttl"} & set(parts):
-            _tell(f"{10_000 * scale:,.0f} instances are made ready, some twenty a second")
-            await measures.prepare_many(api, int(10_000 * scale))
-        if "many" in parts:
-            _tell("a start of the operator, and two minutes in which nothing happens")
-            await measures.measure_many(api, http, operator, figures, count=int(10_000 * scale))
-        if "ttl" in parts:
-            _tell(f"{2_000 * scale:,.0f} instances end within a minute")
-            await measures.measure_ttl(api, figures, due=int(2_000 * scale), within=60)
+    if "claims" in parts:
+        _tell(f"claims, {75 * scale:g} a second")
+        async with operator_rig() as rig:
+            await measures.measure_claims(rig, figures, pool=int(1050 * scale), rate=75 * scale)
+    if "rate" in parts:
+        await _find_rate(figures, [rate * scale for rate in _RATES])
+    if "bare" in parts:
+        _tell("the writes of claims, without an operator")
+        async with operator_rig() as rig:
+            await measure_bare_claims(rig, figures, int(1000 * scale))
+    if "ready" in parts:
+        _tell(f"cold starts, {100 * scale:g} a second")
+        async with operator_rig() as rig:
+            await measures.measure_ready_lag(rig, figures, rate=100 * scale, seconds=10)
+    if "hand-over" in parts:
+        _tell("the leader of two operators is killed, and ended")
+        async with operator_rig() as rig:
+            await measure_hand_over(rig, figures)
+    if {"many", "ttl"} & set(parts):
+        async with operator_rig(is_short=False) as rig:
+            await _measure_many(rig, parts, figures, scale)
+
+
+async def _find_rate(figures: Figures, rates: Sequence[float]) -> None:
+    held, trials = 0.0, dict[str, float]()
+    for rate in rates:
+        _tell(f"claims, {rate:g} a second")
+        async with operator_rig() as rig:
+            if not await measures.measure_claim_rate(rig, trials, rate=rate):
+                break
+        held = rate
+    figures.set("claims_per_s_max", held)
+    figures.details["claim_ms_p99_by_rate"] = trials
+
+
+async def _measure_many(rig: Rig, parts: list[str], figures: Figures, scale: float) -> None:
+    count = int(10_000 * scale)
+    _tell(f"{count:,} instances are made ready, some fifty a second")
+    await measures.prepare_many(rig.api, count)
+    if "many" in parts:
+        _tell("a start of the operator, and two minutes in which nothing happens")
+        await measures.measure_many(rig, figures, count=count)
+    if "ttl" in parts:
+        _tell(f"{2_000 * scale:,.0f} instances end within a minute")
+        await measures.measure_ttl(rig.api, figures, due=int(2_000 * scale), within=60)
 
 
 def _tell(what: str) -> None:

@@ -6,24 +6,14 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import aiohttp
-import psutil
-
-from benchmarks.control_plane import Api, ControlPlane
+from benchmarks.control_plane import Api
 from benchmarks.figures import BenchmarkError, Figures, percentile
+from benchmarks.operator_rig import INSTANCES, PODS, POOLS, Rig, until
 
-NAMESPACE = "bench"
-_ROOT = f"apis/trainingsandbox.dev/v1alpha1/namespaces/{NAMESPACE}"
-INSTANCES = f"{_ROOT}/traininginstances"
-POOLS = f"{_ROOT}/trainingpools"
-PODS = f"api/v1/namespaces/{NAMESPACE}/pods"
-SECRETS = f"api/v1/namespaces/{NAMESPACE}/secrets"
-_PATIENCE_SECONDS = 300
-_SETTLING_SECONDS = 3
 _PATCHED_A_SECOND = 40
+_HELD_MS = 500
 # The pods' addresses are nobody's: the servers cannot be asked whether they are idle.
 _LASTING = {"ttlSeconds": 86400, "idleTimeoutSeconds": 86400}
 
@@ -44,58 +34,6 @@ class Watched:
                 self.gone_at.setdefault(name, now)
             elif one.get("status", {}).get("phase") == "Ready":
                 self.ready_at.setdefault(name, now)
-
-
-class Operator:
-    """The operator's process, beside the control plane."""
-
-    def __init__(self, plane: ControlPlane, catalogue: Path, port: int) -> None:
-        self._plane = plane
-        self._command = (
-            "training-sandbox-operator",
-            "--all-namespaces",
-            f"--catalogue={catalogue}",
-            f"--health-port={port}",
-            "--signing-key=default/signing-key",
-            "--log-level=warning",
-        )
-        self._health = f"http://127.0.0.1:{port}/healthz"
-        self._process: psutil.Process | None = None
-
-    @property
-    def process(self) -> psutil.Process:
-        if self._process is None:
-            raise BenchmarkError("the operator does not run")
-        return self._process
-
-    def start(self) -> None:
-        started = self._plane.run("operator", *self._command)
-        self._process = psutil.Process(started.pid)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-
-    async def until_healthy(self, http: aiohttp.ClientSession) -> None:
-        """Wait until it has learned of everything there is, and watches."""
-
-        async def answers() -> bool:
-            if not self.process.is_running() or self.process.status() == psutil.STATUS_ZOMBIE:
-                raise BenchmarkError(f"the operator ended, see {self._plane.folder}/operator.log")
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                async with http.get(self._health) as answer:
-                    return answer.ok
-            return False
-
-        await until("the operator is healthy", answers)
-
-
-async def until(what: str, probe: Any) -> None:
-    deadline = time.perf_counter() + _PATIENCE_SECONDS
-    while not await probe():
-        if time.perf_counter() > deadline:
-            raise BenchmarkError(f"not within {_PATIENCE_SECONDS} s: {what}")
-        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -171,74 +109,43 @@ async def claim_latencies(api: Api, rate: float, seconds: float, prefix: str) ->
     return [1000 * (seen.ready_at[name] - at) for name, at in begun.items()]
 
 
-async def delete_instances(api: Api) -> None:
-    """Delete all instances, and wait until their pods and Secrets are gone with them."""
-    await api.call("DELETE", INSTANCES, {"propagationPolicy": "Background"})
-
-    async def none_are_left() -> bool:
-        selector = "labelSelector=trainingsandbox.dev/instance&limit=1"
-        paths = (f"{PODS}?{selector}", f"{SECRETS}?{selector}", f"{INSTANCES}?limit=1")
-        return not any([(await api.call("GET", path))["items"] for path in paths])
-
-    await until("all instances, their pods and their Secrets are gone", none_are_left)
-
-
-async def begin_anew(api: Api) -> None:
-    """Delete the pool too: the next one's pods have other names.
-
-    kwok removes pods by name, late: under a name that is used again the wrong one, for ever.
-    """
-    await delete_instances(api)
-    with contextlib.suppress(BenchmarkError):  # there was none yet
-        await api.call("DELETE", f"{POOLS}/warm", {"propagationPolicy": "Background"})
-
-    async def no_pod_is_left() -> bool:
-        return not (await api.call("GET", f"{PODS}?limit=1"))["items"]
-
-    await until("the pool and its pods are gone", no_pod_is_left)
-
-
-async def measure_claims(
-    plane: ControlPlane, api: Api, figures: Figures, *, pool: int, rate: float
-) -> None:
-    figures.details["pool_filled_s"] = round(await fill_pool(api, pool), 1)
-    # What a first request costs (connections, caches) is paid once in the operator's life.
-    await claim_latencies(api, 10, 1, "warm-up")
-    await fill_pool(api, pool)
-    await asyncio.sleep(_SETTLING_SECONDS)
-    before = plane.cpu_seconds()
-    samples = await claim_latencies(api, rate, 10, "claim")
+async def measure_claims(rig: Rig, figures: Figures, *, pool: int, rate: float) -> None:
+    figures.details["pool_filled_s"] = round(await fill_pool(rig.api, pool), 1)
+    before, samples = await _claims(rig, pool=pool, rate=rate)
     figures.details["cpu_ms_a_claim"] = {
         name: round(1000 * (seconds - before[name]) / len(samples), 1)
-        for name, seconds in plane.cpu_seconds().items()
+        for name, seconds in rig.plane.cpu_seconds().items()
     }
     figures.set("claim_ms_p50", figures.observe("claim_ms", samples))
     figures.set("claim_ms_p90", percentile(samples, 0.9))
     figures.set("claim_ms_p99", percentile(samples, 0.99))
 
 
-async def measure_claim_rate(api: Api, figures: Figures, *, rates: Sequence[float]) -> None:
-    """The highest of the rates that is held for 10 s with a p99 of at most 500 ms.
+async def measure_claim_rate(rig: Rig, trials: dict[str, float], *, rate: float) -> bool:
+    """Whether a rate of claims is held for 10 s with a p99 of at most 500 ms.
 
     The pool is a fifth larger than what is claimed: how fast pods start is not the question.
     """
-    held = 0.0
-    trials: dict[str, float] = {}
-    for rate in rates:
-        await begin_anew(api)
-        await fill_pool(api, int(12 * rate))
-        await asyncio.sleep(_SETTLING_SECONDS)
-        samples = await claim_latencies(api, rate, 10, f"rate-{rate:.0f}")
-        trials[f"{rate:.0f}"] = round(percentile(samples, 0.99), 1)
-        if percentile(samples, 0.99) > 500:
-            break
-        held = rate
-    figures.set("claims_per_s_max", held)
-    figures.details["claim_ms_p99_by_rate"] = trials
+    _, samples = await _claims(rig, pool=int(12 * rate), rate=rate)
+    trials[f"{rate:.0f}"] = round(percentile(samples, 0.99), 1)
+    return percentile(samples, 0.99) <= _HELD_MS
 
 
-async def measure_ready_lag(api: Api, figures: Figures, *, rate: float, seconds: float) -> None:
+async def _claims(rig: Rig, *, pool: int, rate: float) -> tuple[dict[str, float], list[float]]:
+    """Claim for 10 s; return what the parts had used of the processor before, and latencies."""
+    await fill_pool(rig.api, pool)
+    # What a first request costs (connections, caches) is paid once in the operator's life.
+    await claim_latencies(rig.api, 10, 1, "warm-up")
+    await fill_pool(rig.api, pool)
+    await rig.until_quiet()
+    before = rig.plane.cpu_seconds()
+    return before, await claim_latencies(rig.api, rate, 10, "claim")
+
+
+async def measure_ready_lag(rig: Rig, figures: Figures, *, rate: float, seconds: float) -> None:
     """From a pod Ready to its instance Ready, both as watchers see them."""
+    api = rig.api
+    await rig.until_quiet()
     ready_at: dict[str, float] = {}
 
     async def follow(since: str) -> None:
@@ -279,16 +186,15 @@ async def prepare_many(api: Api, count: int) -> None:
         await until_ready(seen, names)
 
 
-async def measure_many(
-    api: Api, http: aiohttp.ClientSession, operator: Operator, figures: Figures, *, count: int
-) -> None:
+async def measure_many(rig: Rig, figures: Figures, *, count: int) -> None:
     """A start of the operator with so many instances there, and its cost while nothing happens."""
+    api, operator = rig.api, rig.operator
     suffix = "10k" if count == 10_000 else str(count)
     operator.stop()
     before = await _versions(api)
     begin = time.perf_counter()
     operator.start()
-    await operator.until_healthy(http)
+    await operator.until_healthy(rig.http)
     # It waits behind all those that were there.
     await api.call("POST", INSTANCES, instance("the-next"))
     await until("an instance that came after the start is looked at", lambda: _is_told(api))
