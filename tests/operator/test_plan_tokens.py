@@ -10,6 +10,7 @@ from tests.operator.plans import events, kinds, only, ready_condition, written
 from training_sandbox_operator.decisions.actions import (
     AskServer,
     BindTask,
+    EmitEvent,
     Plan,
     WriteStatus,
     WriteToken,
@@ -138,6 +139,15 @@ def test_a_new_incarnation_is_not_called_ready_before_it_has_its_own_token() -> 
 def test_an_instance_whose_secret_is_deleted_stays_ready_while_it_is_written_again() -> None:
     ready = build.instance(status=written(decide(token_secret=build.token_secret(INSTANCE))))
     assert kinds(decide(ready)) == [WriteToken]
+
+
+def test_a_ready_instance_whose_secret_cannot_be_written_again_stays_ready_and_warns() -> None:
+    ready = build.instance(status=written(decide(token_secret=build.token_secret(INSTANCE))))
+    refusal = Refusal(after(20), "TokenSecretConflict", "it is somebody else's", failures=1)
+    assert kinds(decide(ready, token_refusal=refusal)) == []
+    decided = decide(ready, token_refusal=refusal, at=30)
+    assert kinds(decided) == [WriteToken, EmitEvent]
+    assert events(decided) == [("Warning", "TokenSecretConflict")]
 
 
 def test_a_refused_secret_is_told_and_tried_again_later() -> None:

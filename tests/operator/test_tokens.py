@@ -262,6 +262,22 @@ async def test_a_secret_of_somebody_else_is_left_alone_and_told(
     assert status_of(cluster)["phase"] == "Ready"
 
 
+async def test_a_ready_instance_whose_secret_somebody_takes_the_place_of_warns_once(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
+) -> None:
+    await serve(loop, cluster, sandbox)
+    cluster.remove("secrets", "demo-token")
+    metadata = {"namespace": "research", "name": "demo-token"}
+    cluster._store("secrets", {"metadata": metadata, "data": {"theirs": "x"}})
+    await loop.settle()
+    for _ in range(3):
+        clock.advance(60)
+        await loop.work()
+    assert status_of(cluster)["phase"] == "Ready"
+    told = [one["reason"] for one in cluster.of_kind("events") if one["type"] == "Warning"]
+    assert told == ["TokenSecretConflict"]
+
+
 async def test_a_server_is_asked_with_a_token_that_is_short_lived_and_its_own(
     loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
 ) -> None:

@@ -7,7 +7,7 @@ the instance and the incarnation, so that two who write one write the same.
 from datetime import datetime
 from enum import Enum, auto
 
-from training_sandbox_operator.decisions.actions import Plan, WriteToken
+from training_sandbox_operator.decisions.actions import EmitEvent, Plan, WriteToken
 from training_sandbox_operator.decisions.pod_spec import owner_reference
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import (
@@ -83,7 +83,13 @@ def plan_token(situation: Situation, instance: TrainingInstance, pod: Pod, now: 
     secret = situation.token_secret
     # A stranger's Secret is never deleted, whatever it is labelled: it is met when ours is created.
     replaced = secret if secret is not None and secret.is_of(instance.key.name) else None
-    return Plan((WriteToken(instance, pod.incarnation or "", replaced),))
+    incarnation = pod.incarnation or ""
+    write = WriteToken(instance, incarnation, replaced)
+    if refusal is None or not _was_told(instance, pod):
+        return Plan((write,))
+    # The status does not tell of it: the instance stays Ready for who has read the token.
+    event = EmitEvent(instance, "Warning", refusal.reason, refusal.message, incarnation)
+    return Plan((write, event))
 
 
 def build_token_secret(
