@@ -188,7 +188,8 @@ class ElectionMachine(RuleBasedStateMachine):
         # not survived: a process that has never seen the lease takes a new one at once.
         candidate = self.processes[index].candidate
         knows_of_a_lease = candidate.seen is not None or candidate.leads_until is not None
-        if self.server.record is not None or not knows_of_a_lease:
+        awaits_its_end = candidate.held_until > self.now
+        if self.server.record is not None or not (knows_of_a_lease or awaits_its_end):
             self.processes[index] = self._new()
 
     @invariant()
