@@ -17,7 +17,7 @@ from benchmarks.operator_rig import INSTANCES, PODS, SECRETS, Rig
 from training_sandbox_operator.decisions.pod_spec import build_claim
 from training_sandbox_operator.model.instance import TrainingInstance
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 _OF_INSTANCES = "labelSelector=trainingsandbox.dev/instance"
 _JSON_PATCH = "application/json-patch+json"
 
@@ -40,6 +40,7 @@ async def measure_bare_claims(rig: Rig, figures: Figures, count: int) -> None:
     pods = [pod for pod in warm if "deletionTimestamp" not in pod["metadata"]]
     if len(pods) < count:
         raise BenchmarkError(f"{len(pods)} warm pods are left for {count} claims")
+    await rig.until_quiet()
     writes = _Writes(api, secret, shown["status"])
     begin = time.perf_counter()
     await writes.claim_all(pods[:count])

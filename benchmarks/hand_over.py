@@ -11,7 +11,7 @@ import psutil
 from benchmarks.control_plane import ControlPlane, free_port
 from benchmarks.figures import BenchmarkError, Figures
 from benchmarks.operator_measures import instance
-from benchmarks.operator_rig import INSTANCES, NAMESPACE, Rig, until
+from benchmarks.operator_rig import INSTANCES, NAMESPACE, PODS, Rig, until
 
 _LEASE = f"{NAMESPACE}/hand-over"
 
@@ -46,7 +46,7 @@ async def measure_hand_over(rig: Rig, figures: Figures) -> None:
     """From the signal to the leader until an instance that is created then has its pod."""
     rig.operator.stop()
     api, http, ports = rig.api, rig.http, (free_port(), free_port())
-    for name, number in (("sigkill", signal.SIGKILL), ("sigterm", signal.SIGTERM)):
+    for signalled, number in (("sigkill", signal.SIGKILL), ("sigterm", signal.SIGTERM)):
         candidates = [Candidate(rig.plane, rig.catalogue, port) for port in ports]
 
         async def one_leads(candidates: list[Candidate] = candidates) -> bool:
@@ -57,17 +57,18 @@ async def measure_hand_over(rig: Rig, figures: Figures) -> None:
         leading = [one for one in candidates if await one.leads(http)]
         begin = time.perf_counter()
         leading[0].process.send_signal(number)
-        created = instance(f"hand-over-{name}")
+        created = instance(f"hand-over-{signalled}")
         await api.call("POST", INSTANCES, created)
-        path = f"{INSTANCES}/{created['metadata']['name']}"
+        name = created["metadata"]["name"]
+        pods = f"{PODS}?labelSelector=trainingsandbox.dev/instance%3D{name}"
 
-        async def has_pod(path: str = path) -> bool:
-            return "podName" in (await api.call("GET", path)).get("status", {})
+        async def has_pod(pods: str = pods) -> bool:
+            return bool((await api.call("GET", pods))["items"])
 
         await until("the instance has a pod", has_pod)
-        figures.set(f"handover_{name}_s", time.perf_counter() - begin)
+        figures.set(f"handover_{signalled}_s", time.perf_counter() - begin)
         await _end(candidates)
-        await api.call("DELETE", path)
+        await api.call("DELETE", f"{INSTANCES}/{name}")
 
 
 async def _end(candidates: list[Candidate]) -> None:

@@ -13,6 +13,7 @@ from benchmarks.figures import BenchmarkError, Figures, percentile
 from benchmarks.operator_rig import INSTANCES, PODS, POOLS, Rig, until
 
 _PATCHED_A_SECOND = 40
+_PODS_OF_THE_NEXT = f"{PODS}?labelSelector=trainingsandbox.dev/instance%3Dthe-next"
 _HELD_MS = 500
 # The pods' addresses are nobody's: the servers cannot be asked whether they are idle.
 _LASTING = {"ttlSeconds": 86400, "idleTimeoutSeconds": 86400}
@@ -166,7 +167,7 @@ async def measure_ready_lag(rig: Rig, figures: Figures, *, rate: float, seconds:
             await until_ready(seen, names)
         following.cancel()
     took = max(seen.ready_at[name] for name in names) - min(begun.values())
-    figures.details["cold_starts_per_s"] = round(len(names) / took, 1)
+    figures.set("cold_starts_per_s", len(names) / took)
     to_ready = [1000 * (seen.ready_at[name] - at) for name, at in begun.items()]
     figures.observe("cold_start_ms", to_ready)
     samples = [1000 * (seen.ready_at[name] - ready_at[name]) for name in names]
@@ -248,15 +249,14 @@ async def _have_ended_after(api: Api, patches: Sequence[tuple[str, int]]) -> Non
 
 
 async def _is_told(api: Api) -> bool:
-    return "status" in await api.call("GET", f"{INSTANCES}/the-next")
+    return bool((await api.call("GET", _PODS_OF_THE_NEXT))["items"])
 
 
 async def _delete_the_next(api: Api) -> None:
     await api.call("DELETE", f"{INSTANCES}/the-next", {"propagationPolicy": "Background"})
-    selector = "labelSelector=trainingsandbox.dev/instance%3Dthe-next"
 
     async def nothing_is_left() -> bool:
-        return not (await api.call("GET", f"{PODS}?{selector}"))["items"]
+        return not (await api.call("GET", _PODS_OF_THE_NEXT))["items"]
 
     await until("the pod of the instance that came after the start is gone", nothing_is_left)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.instance_steps import POD, phase, reason, schedule, serve
+from training_sandbox_operator.model.names import Key
 
 
 async def test_an_instance_gets_one_pod_and_its_status(loop: Loop, cluster: FakeCluster) -> None:
@@ -229,3 +230,31 @@ async def test_much_that_is_as_it_should_be_does_not_hold_up_everything_else(
     left = len(loop.controller._queue)
     working.cancel()
     assert 0 < left < 20
+
+
+async def test_instances_start_one_by_one_while_statuses_take_long_to_write(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    pace, queue = loop.controller._pace, loop.controller._queue
+    for _ in range(100):
+        pace.observe(10.0)
+    for number in range(2):
+        cluster.instance(f"next-{number}")
+    await loop.controller.synchronise()
+    first = await queue.get()
+    second = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not second.done()
+    queue.done(first)
+    assert await second != first
+
+
+async def test_an_instance_that_took_the_name_of_one_whose_pod_ends_is_to_be_started(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    await serve(loop, cluster, sandbox)
+    cluster.remove("traininginstances", "demo")
+    cluster.instance()
+    await loop.controller.synchronise()
+    assert loop.controller._cache.awaits_start(Key("research", "demo"))

@@ -1,5 +1,7 @@
 """The pace of starts: slower while statuses take long to be written, never none."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,14 +39,25 @@ def test_once_writes_are_quick_again_as_many_start_as_before(pace: Pace) -> None
     assert pace.starts_at_once == MOST
 
 
-def test_one_write_that_was_slow_changes_little(pace: Pace) -> None:
-    pace.observe(5 * QUICK)
-    assert pace.starts_at_once >= MOST - 1
+@pytest.mark.parametrize("seconds", [0.02, 0.5, 30])
+def test_one_write_that_was_slow_changes_little(pace: Pace, seconds: float) -> None:
+    pace.observe(seconds)
+    write(pace, QUICK, times=3)
+    assert pace.starts_at_once >= MOST - 2
 
 
-def test_an_api_server_that_is_far_away_is_not_taken_for_a_busy_one() -> None:
-    pace = Pace(MOST)
-    write(pace, SLOW, times=100)
+@pytest.mark.parametrize("median", [0.012, 0.02, SLOW])
+def test_an_api_server_that_is_far_away_is_not_taken_for_a_busy_one(median: float) -> None:
+    pace, chance = Pace(MOST), random.Random(1)
+    for _ in range(20_000):
+        pace.observe(median * chance.lognormvariate(0, 0.3))
+    assert pace.starts_at_once >= MOST - 2
+
+
+def test_an_api_server_that_has_become_slower_for_good_is_not_busy_for_ever(pace: Pace) -> None:
+    write(pace, 4 * QUICK, times=100)
+    assert pace.starts_at_once < MOST
+    write(pace, 4 * QUICK, times=5000)
     assert pace.starts_at_once == MOST
 
 

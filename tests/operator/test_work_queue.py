@@ -37,7 +37,7 @@ class WorkQueueMachine(RuleBasedStateMachine):
     def available(self) -> set[str]:
         if len(self.starting) < STARTS_AT_ONCE:
             return self.waiting
-        return self.waiting - (STARTS - self.urgent)
+        return self.waiting - STARTS
 
     @rule(key=keys)
     def add(self, key: str) -> None:
@@ -48,7 +48,7 @@ class WorkQueueMachine(RuleBasedStateMachine):
     def add_urgent(self, key: str) -> None:
         self.queue.add_urgent(key)
         self.owed.add(key)
-        self.urgent.add(key)
+        self.urgent.update({key} - STARTS)
 
     @precondition(lambda self: self.available)
     @rule()
@@ -56,8 +56,8 @@ class WorkQueueMachine(RuleBasedStateMachine):
         key = asyncio.run(asyncio.wait_for(self.queue.get(), 5))
         assert key in self.available
         assert key in self.urgent or not self.urgent & self.waiting, "what is urgent comes first"
-        assert key not in STARTS - self.urgent or not self.waiting - STARTS, "starts come last"
-        if key in STARTS - self.urgent:
+        assert key not in STARTS or not self.waiting - STARTS, "starts come last"
+        if key in STARTS:
             self.starting.add(key)
         self.owed.discard(key)
         self.urgent.discard(key)
@@ -130,6 +130,40 @@ async def test_a_start_waits_until_another_is_over_and_holds_nothing_else_up() -
     assert not second.done()
     queue.done("x")
     assert await second == "y"
+
+
+async def test_a_start_does_not_wait_for_ever_for_all_others() -> None:
+    queue: WorkQueue[str] = WorkQueue(is_start=lambda key: key in STARTS)
+    for key in ("x", *map(str, range(100))):
+        queue.add(key)
+    assert "x" in [await queue.get() for _ in range(20)]
+
+
+async def test_what_was_begun_while_it_waited_to_start_does_not_wait_any_more() -> None:
+    starts = {"x"}
+    queue: WorkQueue[str] = WorkQueue(is_start=lambda key: key in starts, starts_at_once=lambda: 0)
+    queue.add("x")
+    starts.clear()
+    queue.add("x")
+    assert await queue.get() == "x"
+    queue.done("x")
+
+
+async def test_a_start_is_one_however_it_was_added_before() -> None:
+    starts: set[str] = set()
+    queue: WorkQueue[str] = WorkQueue(is_start=lambda key: key in starts, starts_at_once=lambda: 1)
+    queue.add("x")
+    queue.add_urgent("x")
+    assert await queue.get() == "x"
+    queue.done("x")
+    starts |= {"x", "y"}
+    for key in "yx":
+        queue.add_urgent(key)
+    assert await queue.get() == "y"
+    third = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not third.done()
+    third.cancel()
 
 
 async def test_a_worker_that_is_cancelled_as_it_is_woken_wakes_another(

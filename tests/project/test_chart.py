@@ -142,7 +142,7 @@ def verbs_of(role: dict[str, Any]) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("values", [(), ("--set", "watchNamespaces={team-a}")])
 def test_the_operator_may_do_only_what_it_uses(values: tuple[str, ...]) -> None:
-    """What it calls is in cluster/kubernetes_api.py; the watches are kopf's."""
+    """What it calls is in cluster/kubernetes_api.py; pools are watched by kopf."""
     kind, name = ("Role" if values else "ClusterRole"), "release-training-sandbox"
     assert verbs_of(only(render(*values), kind, name=name)) == {
         "traininginstances": {"list", "watch", "delete"},

@@ -4,7 +4,7 @@ TrainingInstances become hardened pods, are told apart from broken ones, and are
 
 Layers, each importing only those below it:
 
-- ``shell``, ``__main__``: the process; kopf's watches feed the controller while it leads.
+- ``shell``, ``__main__``: the process; kopf logs in, and watches the pools while it leads.
 - ``monitoring``: probes and metrics over HTTP.
 - ``control``: feeds, cache, queue, deadlines, the loop that reconciles one key, and the election.
 - ``cluster``: everything that talks to the API server or to an instance's server.

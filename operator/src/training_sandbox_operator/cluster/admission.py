@@ -11,7 +11,7 @@ from enum import IntEnum
 class Urgency(IntEnum):
     """What a write is for; its value is how many may be under way when one of these begins."""
 
-    NEWS = 2
+    NEWS = 4
     """Events: nothing waits for them."""
     WARM_UP = 8
     """Warm pods that nobody waits for yet, and the status of pools."""

@@ -14,6 +14,7 @@ from training_sandbox_operator.cluster.errors import (
     ConflictError,
     NotFoundError,
     RejectedError,
+    UnavailableError,
 )
 from training_sandbox_operator.cluster.events import EventRecorder
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
@@ -48,6 +49,9 @@ from training_sandbox_operator.model.reasons import Phase, Reason
 from training_sandbox_operator.model.situation import Refusal
 
 _log = logging.getLogger(__name__)
+
+# One that refuses at once, by 429 or 503, has no time either.
+_OF_AN_OVERLOADED_SERVER = 1.0
 
 
 class Applier:
@@ -186,6 +190,9 @@ class Applier:
             )
         except NotFoundError:
             self._cache.remove_instance(instance.key, instance.uid)
+            raise
+        except UnavailableError:
+            self._pace.observe(max(time.perf_counter() - begin, _OF_AN_OVERLOADED_SERVER))
             raise
         self._pace.observe(time.perf_counter() - begin)
         reasons = [condition["reason"] for condition in action.status["conditions"]]

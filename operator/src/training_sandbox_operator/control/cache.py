@@ -222,11 +222,18 @@ class Cache:
         return memory.token_refusal if memory else None
 
     def awaits_start(self, key: Key) -> bool:
-        """Return whether there is an instance that has, and had, no pod yet."""
+        """Return whether there is an instance that has, and had, no pod, and is promised none."""
         instance = self._instances.get(key)
         if instance is None or instance.pod_uid is not None or instance.is_terminal:
             return False
-        return key not in self._pods_by_owner
+        if instance.pool_name is not None and self.pools.promised_to(instance) is not None:
+            return False
+        return not self._has_own_pod(instance)
+
+    def is_told(self, key: Key) -> bool:
+        """Return whether there is no instance, or one that has a status."""
+        instance = self._instances.get(key)
+        return instance is None or bool(instance.status)
 
     def look_again(self, key: Key) -> None:
         """Have the instance looked at, before others, though nothing may have changed."""
@@ -279,14 +286,15 @@ class Cache:
         instance = self._instances.get(key)
         if instance is None or instance.pool_name is None:
             return
-        has_pod = instance.pod_uid is not None or any(
-            owner is not None and owner.uid == instance.uid
-            for owner in (self._pods[pod].owner for pod in self._pods_by_owner.get(key, ()))
-        )
+        has_pod = instance.pod_uid is not None or self._has_own_pod(instance)
         if has_pod or instance.is_being_deleted or instance.is_terminal:
             self.pools.stop_waiting(instance)
         else:
             self.pools.wait(instance)
+
+    def _has_own_pod(self, instance: TrainingInstance) -> bool:
+        owners = (self._pods[pod].owner for pod in self._pods_by_owner.get(instance.key, ()))
+        return any(owner is not None and owner.uid == instance.uid for owner in owners)
 
     def _stop_waiting(self, instance: TrainingInstance) -> None:
         if instance.pool_name is not None:

@@ -8,6 +8,7 @@ from functools import partial
 
 import aiohttp
 
+from training_sandbox_operator.cluster.admission import Urgency
 from training_sandbox_operator.cluster.events import EventRecorder
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.cluster.secrets import Secrets
@@ -50,7 +51,8 @@ class Controller:
         session: for asking servers; belongs to the caller.
         catalogue: the environments.
         namespaces: the namespaces to serve; None stands for all of them.
-        workers: how many keys are reconciled at once, and so how many writes are under way.
+        workers: how many keys are reconciled at once, and so how many writes are under way; half
+            of them at most start instances.
         clock: the present time.
         metrics: what is counted; the gauges are set by ``set_gauges``.
         signing_key: the Secret with the key that tokens are signed with; None for no tokens.
@@ -70,7 +72,7 @@ class Controller:
     ) -> None:
         self._metrics = metrics = metrics or Metrics()
         self._journeys = Journeys(metrics)
-        self._pace = Pace(max(1, workers // 2))
+        self._pace = Pace(max(1, min(workers // 2, Urgency.START)))
         self._queue: WorkQueue[Key] = WorkQueue(
             lambda key: key.namespace,
             is_start=self._is_start,
@@ -131,6 +133,10 @@ class Controller:
 
     def _is_start(self, key: Key) -> bool:
         return self._cache.awaits_start(key)
+
+    def _look_in_time(self, key: Key) -> None:
+        """Look at an instance whose time has come: before others, unless it waits for a node."""
+        (self._queue.add_urgent if self._cache.is_told(key) else self._queue.add)(key)
 
     def observe_instance(self, kind: str | None, raw: JsonObject) -> None:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
@@ -239,7 +245,7 @@ class Controller:
                 tasks.create_task(self._share_out(), name="claims")
                 tasks.create_task(self._recorder.run(), name="events")
                 tasks.create_task(
-                    self._deadlines.run(self._queue.add_urgent, self._clock), name="deadlines"
+                    self._deadlines.run(self._look_in_time, self._clock), name="deadlines"
                 )
                 tasks.create_task(
                     self._pool_deadlines.run(self._pool_queue.add, self._clock),

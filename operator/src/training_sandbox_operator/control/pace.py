@@ -3,12 +3,15 @@
 import math
 from typing import Final
 
-# Of a write that the API server has nothing to wait for; a slow disk or a long way make it slower.
+# A write that the API server has nothing to wait for takes so long.
 _QUICK_SECONDS: Final = 0.005
 _TOO_SLOW: Final = 3.0
+_WORST: Final = 4.0
 _WEIGHT_OF_ONE: Final = 0.2
 _INCREASE: Final = 0.1
 _DECREASE: Final = 0.95
+# Ten thousand writes make three times what was quickest the usual: a cluster may become slower.
+_FORGETTING: Final = 1.0001
 
 
 class Pace:
@@ -16,18 +19,18 @@ class Pace:
 
     A start makes the scheduler, the kubelet and the API server work long after its own write, and
     nothing tells how much of that there still is. But it shows in how long the writing of a status
-    takes. While that is three times what it took when it was quickest, starts become fewer, down to
-    one at a time; else they become more again. Slow increase and quick decrease, as TCP has them.
+    usually takes. While that is three times what it was when it was quickest, starts become fewer,
+    down to one at a time; else they become more again.
 
     Args:
-        most: how many starts may be under way at any time.
+        most: how many starts may be under way at any time; one is until its pod is created.
     """
 
     def __init__(self, most: int) -> None:
         self._most = float(most)
         self._limit = self._most
         self._quickest = math.inf
-        self._usual = 0.0
+        self._usual: float | None = None
 
     @property
     def starts_at_once(self) -> int:
@@ -35,11 +38,14 @@ class Pace:
         return int(self._limit)
 
     def observe(self, seconds: float) -> None:
-        """Take in how long the writing of a status has taken."""
-        weight = _WEIGHT_OF_ONE if self._usual else 1.0
-        self._usual += weight * (seconds - self._usual)
-        self._quickest = min(self._quickest, seconds)
-        if self._usual > _TOO_SLOW * max(self._quickest, _QUICK_SECONDS):
+        """Take in how long the writing of a status has taken, or was tried for."""
+        if self._usual is None:
+            self._usual = self._quickest = seconds
+        slow = _TOO_SLOW * max(self._quickest, _QUICK_SECONDS)
+        # One write that took a minute says no more than one that was slow.
+        self._usual += _WEIGHT_OF_ONE * (min(seconds, _WORST * slow) - self._usual)
+        self._quickest = min(self._quickest * _FORGETTING, self._usual)
+        if self._usual > slow:
             self._limit = max(1.0, self._limit * _DECREASE)
         else:
             self._limit = min(self._most, self._limit + _INCREASE)

@@ -27,6 +27,7 @@ class _Rank(IntEnum):
 
 
 _UNWANTED = len(_Rank)
+_OTHERS_A_START = 16
 
 
 class WorkQueue(Generic[KeyT]):
@@ -35,10 +36,10 @@ class WorkQueue(Generic[KeyT]):
     - A key that waits is not added again: many events make one reconciliation.
     - A key is never given to two workers: one that is added while it is processed waits until that
       is done, and is then given out again, so that nothing that happened meanwhile is missed.
-    - What is urgent comes first and starts come last; of what is equally urgent the groups come in
-      turns, and in a group the keys as they were added.
+    - What is urgent comes first and starts come last, but one after so many others; of what is
+      equally urgent the groups come in turns, and in a group the keys as they were added.
     - Few starts are given out at once: however many wait, and however long each takes, they leave
-      workers to what has started.
+      workers to what has started. A key for which nothing was begun is a start, however urgent.
 
     Args:
         group_of: returns what a key's group is named by, for example its namespace.
@@ -64,6 +65,7 @@ class WorkQueue(Generic[KeyT]):
         self._since: dict[KeyT, float] = {}
         self._processing: dict[KeyT, _Rank] = {}
         self._starting = 0
+        self._others_since_start = 0
         self._failures: dict[KeyT, int] = {}
         self._idle_workers: deque[asyncio.Future[None]] = deque()
 
@@ -79,8 +81,8 @@ class WorkQueue(Generic[KeyT]):
         self._want(key, _Rank.START if self._is_start(key) else _Rank.USUAL)
 
     def add_urgent(self, key: KeyT) -> None:
-        """Have the key reconciled before those that are not urgent."""
-        self._want(key, _Rank.URGENT)
+        """Have the key reconciled before those that are not urgent, unless it is to be started."""
+        self._want(key, _Rank.START if self._is_start(key) else _Rank.URGENT)
 
     async def get(self) -> KeyT:
         """Wait for a key and take it; ``done`` must follow."""
@@ -136,19 +138,27 @@ class WorkQueue(Generic[KeyT]):
 
     def _take(self) -> KeyT | None:
         """Take a key that may be processed now; None when there is none."""
-        for rank, lane in self._lanes.items():
+        ranks = list(_Rank)
+        if self._others_since_start >= _OTHERS_A_START:
+            ranks.insert(0, _Rank.START)
+        for rank in ranks:
             if rank is _Rank.START and self._starting >= self._starts_at_once():
-                return None
+                continue
+            lane = self._lanes[rank]
             while lane:
                 key = _take_next(lane)
                 # One that has become more urgent while it waited is in two lanes.
-                if key in self._waiting:
-                    self._waiting.discard(key)
-                    del self._wanted[key], self._since[key]
-                    self._processing[key] = rank
-                    self._starting += rank is _Rank.START
+                if key in self._waiting and self._wanted[key] is rank:
+                    self._give_out(key, rank)
                     return key
         return None
+
+    def _give_out(self, key: KeyT, rank: _Rank) -> None:
+        self._waiting.discard(key)
+        del self._wanted[key], self._since[key]
+        self._processing[key] = rank
+        self._starting += rank is _Rank.START
+        self._others_since_start = 0 if rank is _Rank.START else self._others_since_start + 1
 
 
 def _take_next(lane: _Lane[KeyT]) -> KeyT:

@@ -212,7 +212,8 @@ def _plan_with_pod(
     verdict: Verdict,
     now: datetime,
 ) -> Plan:
-    if verdict.phase is Phase.READY and is_idle(instance, situation.answer, now):
+    was_and_is_ready = instance.phase is verdict.phase is Phase.READY
+    if was_and_is_ready and is_idle(instance, situation.answer, now):
         seconds = instance.idle_timeout.total_seconds()
         return _delete(
             instance, Occurrence.IDLE_TIMEOUT, f"deleted: no episode was called for {seconds:.0f} s"

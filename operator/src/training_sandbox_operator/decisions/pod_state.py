@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, cast
 
@@ -11,8 +11,6 @@ from training_sandbox_operator.model.pod import Pod, Termination
 from training_sandbox_operator.model.reasons import Reason
 
 CRASH_LOOP_RESTARTS = 3
-# The API server tells when a pod was made in whole seconds.
-_SOON_SCHEDULED = timedelta(seconds=2)
 
 _IMAGE_PULL_REASONS = frozenset(
     {
@@ -111,7 +109,7 @@ def assess(pod: Pod, now: datetime) -> PodState:
     if container.running_since is not None:
         return _assess_running(pod, container.running_since, now)
     if container.termination is None:
-        return _assess_waiting(pod, now)
+        return _assess_waiting(pod)
     if not pod.is_restarted:
         return _assess_ended(pod)
     return _assess_down(pod, container.termination)
@@ -177,16 +175,12 @@ def _assess_down(pod: Pod, termination: Termination) -> PodState:
     )
 
 
-def _assess_waiting(pod: Pod, now: datetime) -> PodState:
+def _assess_waiting(pod: Pod) -> PodState:
     container = pod.container
     if not pod.node_name:
         if pod.unschedulable is not None:
             return _waiting(Reason.UNSCHEDULABLE, pod.unschedulable)
-        return _waiting(
-            Reason.SCHEDULING,
-            "the pod waits for a node",
-            changes_at=_soon_scheduled(pod, now),
-        )
+        return _waiting(Reason.SCHEDULING, "the pod waits for a node")
     if container.waiting_reason in _IMAGE_PULL_REASONS:
         return _waiting(
             Reason.IMAGE_PULL_FAILED, container.waiting_message or container.waiting_reason
@@ -207,15 +201,8 @@ def _after(pod: Pod) -> str:
     return f" again after it ended ({story})"
 
 
-def _waiting(reason: Reason, message: str, changes_at: datetime | None = None) -> PodState:
-    return PodState(Stage.WAITING, reason, message, changes_at=changes_at)
-
-
-def _soon_scheduled(pod: Pod, now: datetime) -> datetime | None:
-    """Return until when a scheduler that works will have found a node, None afterwards."""
-    if pod.created_at is None or now >= pod.created_at + _SOON_SCHEDULED:
-        return None
-    return pod.created_at + _SOON_SCHEDULED
+def _waiting(reason: Reason, message: str) -> PodState:
+    return PodState(Stage.WAITING, reason, message)
 
 
 def _lost(reason: str, message: str) -> PodState:

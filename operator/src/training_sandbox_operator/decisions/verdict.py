@@ -1,7 +1,7 @@
 """What is to be said about an instance: its phase and why."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from training_sandbox_operator.decisions.overrides import forbidden_override
 from training_sandbox_operator.decisions.pod_spec import LARGEST_PARAMS, oversized_params
@@ -18,6 +18,9 @@ from training_sandbox_operator.model.server import (
     TaskReport,
 )
 from training_sandbox_operator.model.situation import Situation
+
+# The API server tells in whole seconds when a pod was made.
+_SOON_SCHEDULED = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,22 @@ def _judge_pod(
         case Stage.LOST:
             return Verdict(Phase.FAILED, state.reason, state.message)
         case Stage.WAITING:
-            return Verdict(Phase.PENDING, state.reason, state.message, changes_at=state.changes_at)
+            soon = _soon_scheduled(pod, now) if state.reason == Reason.SCHEDULING else None
+            return Verdict(Phase.PENDING, state.reason, state.message, changes_at=soon)
         case Stage.SERVING:
             return Verdict(Phase.READY, state.reason, _serving_message(pod))
         case Stage.STARTING:
             return _judge_starting(situation, pod, state)
+
+
+def _soon_scheduled(pod: Pod, now: datetime) -> datetime | None:
+    """Return until when a scheduler that works will have found a node; None afterwards.
+
+    Also when the pod is of the future: then the clock that this goes by is wrong.
+    """
+    if pod.created_at is None or not timedelta(0) <= now - pod.created_at < _SOON_SCHEDULED:
+        return None
+    return pod.created_at + _SOON_SCHEDULED
 
 
 def readiness_occasion(pod: Pod) -> str:
