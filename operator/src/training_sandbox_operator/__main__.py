@@ -11,6 +11,7 @@ import kopf
 
 from training_sandbox_operator import __version__, shell
 from training_sandbox_operator.cluster.errors import ApiError, NotFoundError
+from training_sandbox_operator.cluster.json_text import allow_deep_objects
 from training_sandbox_operator.control.election import LeaseLostError
 from training_sandbox_operator.control.signing_key import SigningKeyError
 from training_sandbox_operator.logs import configure_logging
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cannot be parsed.
     """
     settings = parse(arguments)
+    allow_deep_objects()
     configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(shell.serve(settings))

@@ -5,7 +5,6 @@ cannot send preconditions with a deletion, and a request costs them five times t
 """
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +15,6 @@ from typing import Any, Self, cast
 
 import aiohttp
 import kopf
-import orjson
 
 from training_sandbox_operator.cluster.admission import Admission, Urgency
 from training_sandbox_operator.cluster.errors import (
@@ -25,6 +23,7 @@ from training_sandbox_operator.cluster.errors import (
     error_of,
 )
 from training_sandbox_operator.cluster.fenced_body import FencedBody
+from training_sandbox_operator.cluster.json_text import decode, encode
 from training_sandbox_operator.cluster.outages import Outages
 from training_sandbox_operator.cluster.watch_stream import Change, changes, watch_query
 from training_sandbox_operator.model.names import FIELD_MANAGER
@@ -199,7 +198,7 @@ class ApiServer:
         parameters = {**(query or {})}
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
-        data = None if body is None else _encode(body)
+        data = None if body is None else encode(body)
         kinds = {"Content-Type": content_type, "Accept": accept}
         call = _Call(method, path, parameters, data, kinds)
         send = partial(self._write, urgency) if is_fenced and method != "GET" else self._send
@@ -272,18 +271,9 @@ class ApiServer:
             self._outages.answered()
 
 
-def _encode(body: object) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError:
-        # Half of a surrogate pair, as a server's last words may have it: JSON can tell of it, UTF-8
-        # cannot.
-        return json.dumps(body).encode()
-
-
 def _decode(text: str) -> JsonDict:
     try:
-        answer: Any = orjson.loads(text)
+        answer: Any = decode(text)
     except ValueError:
         return {}
     return cast("JsonDict", answer) if isinstance(answer, dict) else {}

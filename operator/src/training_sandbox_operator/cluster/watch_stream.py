@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import aiohttp
-import orjson
 
 from training_sandbox_operator.cluster.errors import ExpiredError
+from training_sandbox_operator.cluster.json_text import decode
 
 # Spread: those that began together do not end together.
 _SECONDS = (50.0, 70.0)
@@ -50,7 +50,7 @@ async def changes(content: aiohttp.StreamReader) -> AsyncIterator[Change]:
 
 
 def _change(line: bytes) -> Change:
-    event = orjson.loads(line)
+    event = decode(line)
     raw: dict[str, Any] = event["object"]
     if event["type"] == "ERROR":
         message = raw.get("message", "the watch was ended")
