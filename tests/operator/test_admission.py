@@ -55,6 +55,18 @@ async def rest() -> None:
         await asyncio.sleep(0)
 
 
+async def test_news_that_have_waited_for_long_do_not_wait_until_nothing_else_is_written(
+    writes: Writes,
+) -> None:
+    await writes.want(FIRST, FIRST, FIRST, Urgency.NEWS)
+    writes.now = 4.9
+    await writes.want(FIRST)
+    assert Urgency.NEWS not in writes.begun
+    writes.now = 5.0
+    await writes.want(FIRST)
+    assert Urgency.NEWS in writes.begun
+
+
 @pytest.fixture
 async def writes() -> AsyncIterator[Writes]:
     writes = Writes()

@@ -63,7 +63,7 @@ def test_an_api_server_that_has_become_slower_for_good_is_not_busy_for_ever(pace
 
 def test_what_takes_milliseconds_is_not_slow_though_some_took_fewer(pace: Pace) -> None:
     pace.observe(0.001)
-    write(pace, 0.014, times=100)
+    write(pace, 0.012, times=100)
     assert pace.starts_at_once == MOST
 
 

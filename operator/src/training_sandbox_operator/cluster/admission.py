@@ -11,14 +11,17 @@ from enum import IntEnum
 class Urgency(IntEnum):
     """What a write is for; its value is how many may be under way when one of these begins."""
 
-    NEWS = 4
-    """Events: nothing waits for them."""
+    NEWS = 2
+    """Events: nothing waits for them. After a while they are admitted as what comes next."""
     WARM_UP = 8
     """Warm pods that nobody waits for yet, and the status of pools."""
     START = 24
     """Pods that an instance waits for."""
     FIRST = 32
     """Claims, deletions, and what is told of instances."""
+
+
+_PATIENCE_SECONDS = 5.0
 
 
 class Admission:
@@ -36,7 +39,7 @@ class Admission:
         self._under_way = 0
         self._held_until = 0.0
         self._alarm: asyncio.TimerHandle | None = None
-        self._waiting: dict[Urgency, deque[asyncio.Future[None]]] = {
+        self._waiting: dict[Urgency, deque[tuple[asyncio.Future[None], float]]] = {
             urgency: deque() for urgency in sorted(Urgency, reverse=True)
         }
 
@@ -44,7 +47,7 @@ class Admission:
     async def enter(self, urgency: Urgency) -> AsyncGenerator[None]:
         """Wait for the turn of a write, and hold its place meanwhile."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[urgency].append(turn)
+        self._waiting[urgency].append((turn, self._clock()))
         self._admit()
         try:
             await turn
@@ -72,13 +75,17 @@ class Admission:
                 self._alarm = asyncio.get_running_loop().call_later(held_for, self._go_on)
             return
         for urgency, turns in self._waiting.items():
-            while turns and self._under_way < urgency:
-                turn = turns.popleft()
+            while turns and self._under_way < self._room_for(urgency, turns[0][1]):
+                turn, _ = turns.popleft()
                 if not turn.cancelled():
                     self._under_way += 1
                     turn.set_result(None)
             if turns:
                 return
+
+    def _room_for(self, urgency: Urgency, since: float) -> int:
+        is_patient = urgency is not Urgency.NEWS or self._clock() - since < _PATIENCE_SECONDS
+        return urgency if is_patient else Urgency.WARM_UP
 
     def _go_on(self) -> None:
         self._alarm = None

@@ -5,13 +5,15 @@ from typing import Final
 
 # A write that the API server has nothing to wait for takes so long.
 _QUICK_SECONDS: Final = 0.005
-_TOO_SLOW: Final = 3.0
+_TOO_SLOW: Final = 2.5
 _WORST: Final = 4.0
 _WEIGHT_OF_ONE: Final = 0.2
 _INCREASE: Final = 0.1
 _DECREASE: Final = 0.95
-# Ten thousand writes make three times what was quickest the usual: a cluster may become slower.
-_FORGETTING: Final = 1.0001
+# What is quick is soon learned, from several writes, and slowly forgotten: a cluster may become
+# slower for good.
+_WEIGHT_OF_A_QUICKER: Final = 0.2
+_FORGETTING: Final = 1.0003
 
 
 class Pace:
@@ -19,7 +21,7 @@ class Pace:
 
     A start makes the scheduler, the kubelet and the API server work long after its own write, and
     nothing tells how much of that there still is. But it shows in how long the writing of a status
-    usually takes. While that is three times what it was when it was quickest, starts become fewer,
+    usually takes. While that is 2.5 times what the quickest of them take, starts become fewer,
     down to one at a time; else they become more again.
 
     Args:
@@ -44,7 +46,8 @@ class Pace:
         slow = _TOO_SLOW * max(self._quickest, _QUICK_SECONDS)
         # One write that took a minute says no more than one that was slow.
         self._usual += _WEIGHT_OF_ONE * (min(seconds, _WORST * slow) - self._usual)
-        self._quickest = min(self._quickest * _FORGETTING, self._usual)
+        self._quickest *= _FORGETTING
+        self._quickest -= _WEIGHT_OF_A_QUICKER * max(self._quickest - seconds, 0.0)
         if self._usual > slow:
             self._limit = max(1.0, self._limit * _DECREASE)
         else:

@@ -28,6 +28,8 @@ class _Rank(IntEnum):
 
 _UNWANTED = len(_Rank)
 _OTHERS_A_START = 16
+_START_LAST = (_Rank.URGENT, _Rank.USUAL, _Rank.START)
+_START_FIRST = (_Rank.START, _Rank.URGENT, _Rank.USUAL)
 
 
 class WorkQueue(Generic[KeyT]):
@@ -138,10 +140,8 @@ class WorkQueue(Generic[KeyT]):
 
     def _take(self) -> KeyT | None:
         """Take a key that may be processed now; None when there is none."""
-        ranks = list(_Rank)
-        if self._others_since_start >= _OTHERS_A_START:
-            ranks.insert(0, _Rank.START)
-        for rank in ranks:
+        is_turn_of_start = self._others_since_start >= _OTHERS_A_START
+        for rank in _START_FIRST if is_turn_of_start else _START_LAST:
             if rank is _Rank.START and self._starting >= self._starts_at_once():
                 continue
             lane = self._lanes[rank]
