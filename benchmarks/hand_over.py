@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +12,7 @@ import psutil
 from benchmarks.control_plane import ControlPlane, free_port
 from benchmarks.figures import BenchmarkError, Figures
 from benchmarks.operator_measures import instance
-from benchmarks.operator_rig import INSTANCES, NAMESPACE, PODS, Rig, until
+from benchmarks.operator_rig import INSTANCES, NAMESPACE, Rig, until
 
 _LEASE = f"{NAMESPACE}/hand-over"
 
@@ -60,12 +61,7 @@ async def measure_hand_over(rig: Rig, figures: Figures) -> None:
         created = instance(f"hand-over-{signalled}")
         await api.call("POST", INSTANCES, created)
         name = created["metadata"]["name"]
-        pods = f"{PODS}?labelSelector=trainingsandbox.dev/instance%3D{name}"
-
-        async def has_pod(pods: str = pods) -> bool:
-            return bool((await api.call("GET", pods))["items"])
-
-        await until("the instance has a pod", has_pod)
+        await until("the instance has a pod", partial(rig.has_pod, name))
         figures.set(f"handover_{signalled}_s", time.perf_counter() - begin)
         await _end(candidates)
         await api.call("DELETE", f"{INSTANCES}/{name}")

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from benchmarks.control_plane import Api
@@ -13,7 +14,7 @@ from benchmarks.figures import BenchmarkError, Figures, percentile
 from benchmarks.operator_rig import INSTANCES, PODS, POOLS, Rig, until
 
 _PATCHED_A_SECOND = 40
-_PODS_OF_THE_NEXT = f"{PODS}?labelSelector=trainingsandbox.dev/instance%3Dthe-next"
+_NEXT = "the-next"
 _HELD_MS = 500
 # The pods' addresses are nobody's: the servers cannot be asked whether they are idle.
 _LASTING = {"ttlSeconds": 86400, "idleTimeoutSeconds": 86400}
@@ -127,14 +128,18 @@ async def measure_claim_rate(rig: Rig, trials: dict[str, float], *, rate: float)
 
     The pool is a fifth larger than what is claimed: how fast pods start is not the question.
     """
-    _, samples = await _claims(rig, pool=int(12 * rate), rate=rate)
+    pool = int(12 * rate)
+    await fill_pool(rig.api, pool)
+    _, samples = await _claims(rig, pool=pool, rate=rate)
     trials[f"{rate:.0f}"] = round(percentile(samples, 0.99), 1)
     return percentile(samples, 0.99) <= _HELD_MS
 
 
 async def _claims(rig: Rig, *, pool: int, rate: float) -> tuple[dict[str, float], list[float]]:
-    """Claim for 10 s; return what the parts had used of the processor before, and latencies."""
-    await fill_pool(rig.api, pool)
+    """Claim for 10 s from a pool that is full.
+
+    Returns what the parts had used of the processor before, and the latencies.
+    """
     # What a first request costs (connections, caches) is paid once in the operator's life.
     await claim_latencies(rig.api, 10, 1, "warm-up")
     await fill_pool(rig.api, pool)
@@ -197,10 +202,10 @@ async def measure_many(rig: Rig, figures: Figures, *, count: int) -> None:
     operator.start()
     await operator.until_healthy(rig.http)
     # It waits behind all those that were there.
-    await api.call("POST", INSTANCES, instance("the-next"))
-    await until("an instance that came after the start is looked at", lambda: _is_told(api))
+    await api.call("POST", INSTANCES, instance(_NEXT))
+    await until("an instance that came after the start is looked at", partial(rig.has_pod, _NEXT))
     figures.set(f"cold_start_s_{suffix}", time.perf_counter() - begin)
-    await _delete_the_next(api)
+    await _delete_the_next(rig)
     await asyncio.sleep(20)
     after = await _versions(api)
     changed = [uid for uid in before.keys() | after.keys() if before.get(uid) != after.get(uid)]
@@ -248,15 +253,11 @@ async def _have_ended_after(api: Api, patches: Sequence[tuple[str, int]]) -> Non
         await api.call("PATCH", f"{INSTANCES}/{name}", patch, "application/merge-patch+json")
 
 
-async def _is_told(api: Api) -> bool:
-    return bool((await api.call("GET", _PODS_OF_THE_NEXT))["items"])
-
-
-async def _delete_the_next(api: Api) -> None:
-    await api.call("DELETE", f"{INSTANCES}/the-next", {"propagationPolicy": "Background"})
+async def _delete_the_next(rig: Rig) -> None:
+    await rig.api.call("DELETE", f"{INSTANCES}/{_NEXT}", {"propagationPolicy": "Background"})
 
     async def nothing_is_left() -> bool:
-        return not (await api.call("GET", _PODS_OF_THE_NEXT))["items"]
+        return not await rig.has_pod(_NEXT)
 
     await until("the pod of the instance that came after the start is gone", nothing_is_left)
 

@@ -1,4 +1,4 @@
-"""The process: kopf logs in and watches; the controller does the rest, once this process leads.
+"""The process: kopf logs in and watches pools; the controller does the rest, once it leads.
 
 Of kopf only ``on.event`` is used, for the pools, and its credentials. Its handlers that keep state
 write annotations and finalizers on every object, its timers and daemons cost two tasks an object,

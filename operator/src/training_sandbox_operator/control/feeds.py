@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _BOOKMARK = "BOOKMARK"
 # Nothing else is known to be missed by watches; a list of 10,000 costs a few seconds of CPU.
 _PERIOD_SECONDS = 600.0
-# After kopf has listed anew; its lists are long, and tell of each object by itself.
+# After kopf has listed anew; its list tells of each pool by itself.
 _SETTLING_SECONDS = 40.0
 _JITTER = 0.1
 _FIRST_PAUSE_SECONDS = 0.1

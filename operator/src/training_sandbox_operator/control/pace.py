@@ -1,6 +1,5 @@
 """How many starts may be under way: fewer while the cluster is busy."""
 
-import math
 from typing import Final
 
 # A write that the API server has nothing to wait for takes so long.
@@ -31,7 +30,7 @@ class Pace:
     def __init__(self, most: int) -> None:
         self._most = float(most)
         self._limit = self._most
-        self._quickest = math.inf
+        self._quickest = 0.0
         self._usual: float | None = None
 
     @property

@@ -80,11 +80,11 @@ class WorkQueue(Generic[KeyT]):
 
     def add(self, key: KeyT) -> None:
         """Have the key reconciled, soon, or when its turn to start comes."""
-        self._want(key, _Rank.START if self._is_start(key) else _Rank.USUAL)
+        self._want(key, _Rank.USUAL)
 
     def add_urgent(self, key: KeyT) -> None:
         """Have the key reconciled before those that are not urgent, unless it is to be started."""
-        self._want(key, _Rank.START if self._is_start(key) else _Rank.URGENT)
+        self._want(key, _Rank.URGENT)
 
     async def get(self) -> KeyT:
         """Wait for a key and take it; ``done`` must follow."""
@@ -118,7 +118,10 @@ class WorkQueue(Generic[KeyT]):
         self._failures.pop(key, None)
 
     def _want(self, key: KeyT, rank: _Rank) -> None:
-        if self._wanted.get(key, _UNWANTED) <= rank:
+        wanted = self._wanted.get(key, _UNWANTED)
+        if wanted > rank and self._is_start(key):
+            rank = _Rank.START
+        if wanted <= rank:
             return
         self._wanted[key] = rank
         self._since.setdefault(key, time.monotonic())
