@@ -228,7 +228,8 @@ def test_an_evaluation_is_part_of_its_episode(
 def test_templates_go_before_any_episode(limited, container, create, wait_until):
     episode = create()
     limited.data("prepare", task_ids=["count-to-3"])
-    wait_until(lambda: limited.status()["templates"]["count"] == 1)
+    # The tests before opened the episode's task too, so that there can be one of it as well.
+    wait_until(lambda: limited.status()["templates"]["count"] > 0)
     container.use(LIMIT * 93 // 100)
     wait_until(lambda: limited.status()["templates"]["count"] == 0)
     assert limited.observe(episode, "add 1") == "1"
