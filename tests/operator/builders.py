@@ -95,11 +95,14 @@ def pod_manifest(
     resource_version: int = 20,
     node: str | None = "worker-1",
     status: dict[str, Any] | None = None,
+    created_at: datetime | None = None,
     terminates_at: datetime | None = None,
     public_key: str | None = None,
 ) -> dict[str, Any]:
     manifest = build_pod(of, APPWORLD, public_key=public_key)
     manifest["metadata"] |= {"uid": uid, "resourceVersion": str(resource_version)}
+    if created_at is not None:
+        manifest["metadata"]["creationTimestamp"] = format_timestamp(created_at)
     if terminates_at is not None:
         manifest["metadata"]["deletionTimestamp"] = format_timestamp(terminates_at)
     if node is not None:

@@ -7,7 +7,10 @@ import pytest
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
-from tests.operator.instance_steps import schedule
+from tests.operator.instance_steps import POD, become, schedule
+from training_sandbox_operator.cluster.events import EventRecorder
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.decisions.actions import EmitEvent
 from training_sandbox_operator.metrics import Metrics
 
 PREFIX = "training_sandbox_operator_"
@@ -86,6 +89,36 @@ async def test_a_failure_is_counted_with_its_reason(loop: Loop, cluster: FakeClu
     await loop.settle()
     failures = told(loop.controller._metrics)
     assert 'reconcile_failures_total{kind="instance",reason="Injected"} 1.0' in failures
+
+
+async def test_an_event_is_counted_by_what_came_of_it(loop: Loop, cluster: FakeCluster) -> None:
+    cluster.instance()
+    cluster.fail("POST", "/events", 503)
+    await schedule(loop, cluster)
+    cluster.change("pods", POD, become(build.serving()))
+    await loop.settle()
+    events = [line for line in told(loop.controller._metrics) if line.startswith("events_total")]
+    assert events == ['events_total{outcome="failed"} 1.0', 'events_total{outcome="created"} 1.0']
+
+
+def test_of_too_many_events_the_oldest_are_dropped_and_counted(api: KubernetesApi) -> None:
+    metrics = Metrics()
+    recorder = EventRecorder(api, metrics)
+    for number in range(10_003):
+        recorder.emit(
+            EmitEvent(build.instance(), "Normal", "Created", "it", about=f"{number}"), build.CREATED
+        )
+    assert 'events_total{outcome="dropped"} 3.0' in told(metrics)
+
+
+async def test_nothing_is_kept_of_an_instance_that_went_unseen(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    loop.controller.observe_instance("ADDED", cluster.instance())
+    assert loop.controller._journeys._begun
+    cluster.remove("traininginstances", "demo")
+    await loop.settle()
+    assert not loop.controller._journeys._begun
 
 
 async def test_what_waits_in_a_queue_is_told(loop: Loop, cluster: FakeCluster) -> None:

@@ -74,6 +74,7 @@ class Metrics:
         self._call_seconds = self._histogram(
             "api_call_seconds", "Time that requests to the API server took", _QUICK, "verb"
         )
+        self._events = self._counter("events", "Kubernetes Events about instances", "outcome")
         self._late = self._histogram(
             "deadline_late_seconds", "How late what is due at a time was begun", _QUICK, "kind"
         )
@@ -101,6 +102,10 @@ class Metrics:
     def count_claim(self, outcome: str) -> None:
         """A claim was tried: claimed, taken (by another, or gone), rejected."""
         self._claims.labels(outcome).inc()
+
+    def count_event(self, outcome: str) -> None:
+        """An Event was to be created: created, failed, dropped (of too many that waited)."""
+        self._events.labels(outcome).inc()
 
     def observe_claim(self, seconds: float) -> None:
         """An instance got its warm pod after this time."""

@@ -10,6 +10,7 @@ from typing import Any
 from training_sandbox_operator.cluster.errors import AlreadyExistsError, ApiError
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.decisions.actions import EmitEvent
+from training_sandbox_operator.metrics import Metrics
 from training_sandbox_operator.model.names import API_VERSION, FIELD_MANAGER, KIND
 from training_sandbox_operator.model.timestamps import format_timestamp
 
@@ -28,16 +29,24 @@ class EventRecorder:
     refuses the second one. They are created one after the other, in the background, so that news
     never takes the place of work. An event that cannot be created is logged and forgotten, and so
     is the oldest of very many: it is news, not state.
+
+    Args:
+        api: the API server.
+        metrics: told of every event.
     """
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, metrics: Metrics) -> None:
         self._api = api
+        self._metrics = metrics
         self._told: OrderedDict[str, None] = OrderedDict()
-        self._waiting: deque[tuple[EmitEvent, datetime]] = deque(maxlen=_REMEMBERED)
+        self._waiting: deque[tuple[EmitEvent, datetime]] = deque()
         self._not_empty = asyncio.Event()
 
     def emit(self, event: EmitEvent, now: datetime) -> None:
         """Have the event created, soon, unless it has been created before."""
+        if len(self._waiting) == _REMEMBERED:
+            self._waiting.popleft()
+            self._metrics.count_event("dropped")
         self._waiting.append((event, now))
         self._not_empty.set()
 
@@ -61,10 +70,12 @@ class EventRecorder:
             return
         try:
             await self._api.create_event(manifest)
+            self._metrics.count_event("created")
         except AlreadyExistsError:
             pass
         except ApiError as error:
             _log.info("%s: event %s was not created: %s", event.instance.key, name, error)
+            self._metrics.count_event("failed")
             return
         self._told[told] = None
         if len(self._told) > _REMEMBERED:

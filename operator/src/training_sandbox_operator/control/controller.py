@@ -100,7 +100,7 @@ class Controller:
         )
         self._workers = workers
         self._clock = clock
-        self._recorder = EventRecorder(api)
+        self._recorder = EventRecorder(api, metrics)
         applier = Applier(
             api=api,
             cache=self._cache,
@@ -148,6 +148,11 @@ class Controller:
             if kind == _ADDED:
                 self._journeys.begin(instance)
             self._cache.store_instance(instance)
+
+    def _remove_instance(self, key: Key, uid: str) -> None:
+        """Take in that an instance went unseen: a list does not have it."""
+        self._journeys.forget(uid)
+        self._cache.remove_instance(key, uid)
 
     def observe_pool(self, kind: str | None, raw: JsonObject) -> None:
         """Take in an event of a watch: ADDED, MODIFIED, DELETED, None for listed ones."""
@@ -208,7 +213,7 @@ class Controller:
                 api.watch_instances,
                 self.observe_instance,
                 lambda: cache.instances,
-                cache.remove_instance,
+                self._remove_instance,
             ),
             Source(
                 "pods",
