@@ -26,7 +26,9 @@ APPWORLD = Environment.model_validate(
     {"image": "registry.example/appworld:1", "slots": 16, "tmpSize": "2Gi", "startupSeconds": 60}
 )
 PUBLIC_KEY = "PublicKeyOfThisOperator"
-CATALOGUE = Catalogue(environments={"appworld": APPWORLD}, allowed=Allowances(images=("*",)))
+CATALOGUE = Catalogue(
+    environments={"appworld": APPWORLD}, allowed=Allowances(images=("*",), env=("*",))
+)
 
 
 def after(seconds: float) -> datetime:

@@ -136,6 +136,11 @@ OF_BOTH: dict[str, tuple[Attempt, ...]] = {
             refused=("spec.env[0].name", "SANDBOX_ are set by the operator"),
         ),
         Attempt(
+            "a program of their own, which Python runs before the server",
+            {"env": [{"name": "PYTHONWARNINGS", "value": "all:0:antigravity.x:0:0"}]},
+            opened_by=("env", "PYTHON*"),
+        ),
+        Attempt(
             "the value of another variable",
             {"env": [{"name": "A", "value": "$(TOKEN)"}]},
             held=lambda pod: variable(pod, "A") == "$$(TOKEN)",

@@ -2,7 +2,8 @@
 
 Whoever may create these objects must not gain by them what the cluster does not let them have:
 the priority over others, nodes that are kept apart, a Secret that they cannot read, a place in
-somebody's Service. The catalogue says what of that is allowed, by default nothing.
+somebody's Service, a program of their own. The catalogue says what of that is allowed, by default
+nothing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -85,6 +86,7 @@ def _overrides(
             allowed.tolerations,
             NODE_LOSS_TAINTS,
         )
+    yield _Override("env", [one["name"] for one in spec.get("env", ())], "env", allowed.env)
     for kind, amounts in spec.get("resources", {}).items():
         yield _Override(f"resources.{kind}", amounts, "resources", allowed.resources)
     yield _Override("labels", spec.get("labels", {}), "labels", allowed.labels)

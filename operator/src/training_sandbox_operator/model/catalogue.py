@@ -100,6 +100,7 @@ class Allowances(_Strict):
     Attributes:
         images: beside the one of its environment.
         tolerations: keys of taints.
+        env: names of variables. Interpreters and loaders take programs from some of them.
         labels: keys. A label may give a pod a place in a Service, or a way through a policy.
         annotations: keys. Networks, sidecars and runtimes take orders by annotation.
         resources: names. Those of device plugins are devices of the node.
@@ -109,6 +110,7 @@ class Allowances(_Strict):
     image_pull_secrets: tuple[Pattern, ...] = Field(default=(), alias="imagePullSecrets")
     priority_class_names: tuple[Pattern, ...] = Field(default=(), alias="priorityClassNames")
     tolerations: tuple[Pattern, ...] = ()
+    env: tuple[Pattern, ...] = ()
     labels: tuple[Pattern, ...] = ()
     annotations: tuple[Pattern, ...] = ()
     resources: tuple[Pattern, ...] = ("cpu", "memory", "ephemeral-storage")
