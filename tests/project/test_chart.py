@@ -234,7 +234,15 @@ def test_the_lease_may_be_written_in_the_namespace_of_the_release_only() -> None
 
 
 def test_values_that_an_older_release_did_not_have_may_be_missing() -> None:
-    new = ("replicas", "logFormat", "metrics", "allowed", "networkPolicy", "podDisruptionBudget")
+    new = (
+        "replicas",
+        "workers",
+        "logFormat",
+        "metrics",
+        "allowed",
+        "networkPolicy",
+        "podDisruptionBudget",
+    )
     documents = render("--set", ",".join(f"{name}=null" for name in new))
     assert only(documents, "Deployment")["spec"]["replicas"] == 2
     assert only(documents, "PodDisruptionBudget")
@@ -286,6 +294,13 @@ def test_the_log_can_be_json() -> None:
     assert "--log-format=json" in container["args"]
 
 
+def test_the_workers_are_a_value() -> None:
+    (container,) = only(render("--set", "workers=8"), "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert "--workers=8" in container["args"]
+
+
 def templated(values: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
     file = folder / "values.json"
     file.write_text(json.dumps(values))
@@ -299,6 +314,7 @@ def templated(values: dict[str, Any], folder: Path) -> subprocess.CompletedProce
         ({"logLevel": "loud"}, "logLevel"),
         ({"image": {"repository": "x", "pullPolicy": "Sometimes"}}, "pullPolicy"),
         ({"logFormat": "xml"}, "logFormat"),
+        ({"workers": 0}, "workers"),
         ({"replicas": -1}, "replicas"),
         ({"metrics": {"serviceMonitor": {"interval": "often"}}}, "interval"),
         ({"allowed": {"image": ["x"]}}, "image"),
