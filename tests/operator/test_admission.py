@@ -67,6 +67,15 @@ async def test_news_that_have_waited_for_long_do_not_wait_until_nothing_else_is_
     assert Urgency.NEWS in writes.begun
 
 
+async def test_old_news_take_their_turn_among_warm_ups(writes: Writes) -> None:
+    await writes.want(Urgency.NEWS, *[WARM_UP] * WARM_UP, Urgency.NEWS)
+    writes.now = 5.0
+    await writes.want(*[WARM_UP] * 20)
+    for _ in range(3):
+        await writes.end_one()
+    assert writes.begun.count(Urgency.NEWS) == 2
+
+
 @pytest.fixture
 async def writes() -> AsyncIterator[Writes]:
     writes = Writes()

@@ -219,3 +219,10 @@ async def test_a_version_that_is_known_is_not_read_again(
     await play([FORGOTTEN])
     assert cluster.lists == 3
     assert names(loop) == ["there"]
+
+
+async def test_what_is_no_event_of_a_watch_ends_that_watch_only(
+    play: Callable[..., Any], loop: Loop
+) -> None:
+    await play([{"hello": "world"}], [told("ADDED", pod("a", 100))])
+    await until(lambda: names(loop) == ["a"])

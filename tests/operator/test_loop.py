@@ -250,6 +250,17 @@ async def test_instances_start_one_by_one_while_statuses_take_long_to_write(
     assert await second != first
 
 
+async def test_what_goes_or_is_over_does_not_wait_among_starts(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.instance(ttlSeconds=60)
+    await loop.controller.synchronise()
+    key = Key("research", "demo")
+    assert loop.controller._is_start(key)
+    clock.advance(60)
+    assert not loop.controller._is_start(key)
+
+
 async def test_an_instance_that_took_the_name_of_one_whose_pod_ends_is_to_be_started(
     loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
 ) -> None:
@@ -257,4 +268,4 @@ async def test_an_instance_that_took_the_name_of_one_whose_pod_ends_is_to_be_sta
     cluster.remove("traininginstances", "demo")
     cluster.instance()
     await loop.controller.synchronise()
-    assert loop.controller._cache.awaits_start(Key("research", "demo"))
+    assert loop.controller._is_start(Key("research", "demo"))

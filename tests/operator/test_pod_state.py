@@ -162,9 +162,21 @@ def test_an_evicted_pod_is_lost_with_the_kubelets_message() -> None:
     assert "low on memory" in state.message
 
 
-def test_a_pod_that_the_kubelet_did_not_admit_is_lost_with_its_reason() -> None:
-    state = state_of({"phase": "Failed", "reason": "OutOfcpu", "message": "not enough cpu"})
-    assert (state.stage, state.reason) == (Stage.LOST, "OutOfcpu")
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("OutOfcpu", "OutOfcpu"),
+        ("OutOfephemeral-storage", "OutOfephemeral_storage"),
+        ("OutOfnvidia.com/gpu", "OutOfnvidia_com_gpu"),
+        ("", "ServerExited"),
+        ("-", "ServerExited"),
+    ],
+)
+def test_a_pod_that_the_kubelet_did_not_admit_is_lost_with_a_reason_that_a_condition_may_have(
+    reason: str, told: str
+) -> None:
+    state = state_of({"phase": "Failed", "reason": reason, "message": "not enough"})
+    assert (state.stage, state.reason) == (Stage.LOST, told)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.operator.pool_steps import (
     reason_of,
     status_of,
 )
+from training_sandbox_operator.model.bounded_spec import LARGEST_SPEC
 
 OR_COLD = {"poolRef": {"name": "warm", "whenEmpty": "ColdStart"}}
 
@@ -89,6 +90,52 @@ async def test_a_claim_on_a_pool_that_is_not_there_waits_for_it(
     assert not cluster.of_kind("pods")
     await fill(loop, cluster, clock, replicas=0)
     assert owners(cluster) == ["TrainingInstance/demo"]
+
+
+async def test_a_claim_that_starts_cold_does_so_when_its_pool_is_mended(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    cluster.pool(replicas=0, priorityClassName="unheard-of")
+    cluster.instance(**OR_COLD)
+    await loop.settle()
+    assert reason_of(cluster, "demo") == "OverrideNotAllowed"
+    cluster.change("trainingpools", "warm", lambda one: one["spec"].pop("priorityClassName"))
+    await loop.settle()
+    assert owners(cluster) == ["TrainingInstance/demo"]
+
+
+async def test_a_claim_that_starts_cold_does_so_when_its_pool_is_made_anew(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    cluster.pool(replicas=0, priorityClassName="unheard-of")
+    cluster.instance(**OR_COLD)
+    await loop.settle()
+    cluster.remove("trainingpools", "warm")
+    await loop.settle()
+    assert reason_of(cluster, "demo") == "PoolNotFound"
+    cluster.pool(replicas=0)
+    await loop.settle()
+    assert owners(cluster) == ["TrainingInstance/demo"]
+
+
+async def test_a_claim_on_a_pool_of_another_environment_is_no_demand(
+    loop: Loop, cluster: FakeCluster
+) -> None:
+    cluster.pool(maxReplicas=5)
+    cluster.instance(**{**FROM_POOL, "envType": "webshop"})
+    await loop.settle()
+    assert pool_status(cluster).get("waitingClaims", 0) == 0
+    assert not cluster.of_kind("pods")
+
+
+async def test_a_claim_whose_params_are_not_kept_gets_nothing(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    large = {"taskId": "t1", "params": {"note": "x" * LARGEST_SPEC}}
+    cluster.instance(**FROM_POOL, **large)
+    await fill(loop, cluster, clock, replicas=1)
+    assert reason_of(cluster, "demo") == "ParamsTooLarge"
+    assert owners(cluster) == ["TrainingPool/warm"]
 
 
 async def test_a_claim_on_a_pool_of_another_environment_gets_nothing(

@@ -15,9 +15,11 @@ from training_sandbox_operator.cluster.server_status import (
     ServerUnreachableError,
     ask_status,
     bind_task,
+    open_session,
 )
 from training_sandbox_operator.model.server import ServerReply, TaskRefusal
 
+TIMEOUT = aiohttp.ClientTimeout(total=30)
 WHOLE = {
     "success": True,
     "data": {
@@ -112,6 +114,27 @@ async def test_a_whole_answer_is_read(address: str) -> None:
     assert answer == build.reply(build.CREATED, idle=12.5, used=3)
 
 
+async def test_hundreds_of_servers_that_take_their_time_keep_none_from_being_asked() -> None:
+    is_over = asyncio.Event()
+
+    async def answer_at_once(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async def answer(_: web.Request) -> web.Response:
+        await is_over.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/slow", answer)
+    app.router.add_get("/quick", answer_at_once)
+    async with TestServer(app) as running, open_session() as session:
+        slow = [asyncio.create_task(session.get(running.make_url("/slow"))) for _ in range(200)]
+        async with session.get(running.make_url("/quick"), timeout=TIMEOUT) as quick:
+            assert quick.ok
+        is_over.set()
+        assert all(one.ok for one in await asyncio.gather(*slow))
+
+
 async def test_a_bound_task_is_read(server: Server, address: str) -> None:
     server.body = {**WHOLE, "data": {**WHOLE["data"], "task": TASK}}
     task = (await ask(address)).task
@@ -124,6 +147,7 @@ async def test_a_bound_task_is_read(server: Server, address: str) -> None:
     [
         ({"idle_seconds": -1}, "data.idle_seconds"),
         ({"idle_seconds": "NaN"}, "data.idle_seconds"),
+        ({"idle_seconds": 1e300}, "data.idle_seconds"),
         ({"slots": {"total": 16}}, "data.slots.used"),
         ({"task": {"state": "running"}}, "data.task.steps"),
         ({"incarnation": "another-0"}, "another pod"),

@@ -6,8 +6,9 @@ from tests.operator import builders as build
 from tests.operator.builders import after
 from training_sandbox_operator.decisions.pod_state import Ending, ending_of
 from training_sandbox_operator.decisions.status import build_status, endpoint_of
-from training_sandbox_operator.decisions.verdict import judge
+from training_sandbox_operator.decisions.verdict import Verdict, judge
 from training_sandbox_operator.model.pod import Pod, Termination
+from training_sandbox_operator.model.reasons import Phase
 
 
 def status_of(
@@ -97,6 +98,12 @@ def test_the_expiry_moves_with_the_specification() -> None:
 
 def test_long_last_words_are_cut() -> None:
     assert len(ending_of(Termination(1, "Error", "x" * 5000, None)).message) == 1024
+
+
+def test_a_message_that_the_api_server_would_refuse_is_cut() -> None:
+    verdict = Verdict(Phase.PENDING, "PodRejected", "x" * 40_000)
+    status = build_status(build.instance(), None, verdict, None, build.CREATED)
+    assert len(status["conditions"][0]["message"]) == 32768
 
 
 def test_an_ending_without_words_is_its_exit_code() -> None:

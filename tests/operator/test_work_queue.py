@@ -194,6 +194,17 @@ def test_failures_are_counted_by_key(queue: WorkQueue[str]) -> None:
     assert queue.fail("b").total_seconds() == 0.1
 
 
+async def test_what_has_become_urgent_takes_no_turn_of_its_namespace() -> None:
+    queue: WorkQueue[Key] = WorkQueue(lambda key: key.namespace)
+    for number in range(10):
+        queue.add(Key("other", str(number)))
+        queue.add(Key("ours", f"urgent-{number}"))
+        queue.add_urgent(Key("ours", f"urgent-{number}"))
+    queue.add(Key("ours", "usual"))
+    assert {(await queue.get()).name.split("-")[0] for _ in range(10)} == {"urgent"}
+    assert Key("ours", "usual") in [await queue.get() for _ in range(2)]
+
+
 @pytest.mark.parametrize("add", [WorkQueue.add, WorkQueue.add_urgent])
 async def test_a_namespace_with_thousands_of_keys_does_not_starve_one_with_one(
     add: Callable[[WorkQueue[Key], Key], None],

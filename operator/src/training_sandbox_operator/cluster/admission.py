@@ -74,8 +74,9 @@ class Admission:
             if self._alarm is None:
                 self._alarm = asyncio.get_running_loop().call_later(held_for, self._go_on)
             return
+        self._hurry_old_news()
         for urgency, turns in self._waiting.items():
-            while turns and self._under_way < self._room_for(urgency, turns[0][1]):
+            while turns and self._under_way < urgency:
                 turn, _ = turns.popleft()
                 if not turn.cancelled():
                     self._under_way += 1
@@ -83,9 +84,10 @@ class Admission:
             if turns:
                 return
 
-    def _room_for(self, urgency: Urgency, since: float) -> int:
-        is_patient = urgency is not Urgency.NEWS or self._clock() - since < _PATIENCE_SECONDS
-        return urgency if is_patient else Urgency.WARM_UP
+    def _hurry_old_news(self) -> None:
+        news, next_ones = self._waiting[Urgency.NEWS], self._waiting[Urgency.WARM_UP]
+        while news and self._clock() - news[0][1] >= _PATIENCE_SECONDS:
+            next_ones.append(news.popleft())
 
     def _go_on(self) -> None:
         self._alarm = None

@@ -33,6 +33,9 @@ _CONNECT_SECONDS = 5.0
 # A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
 _KEEPALIVE_SECONDS = 60.0
 _PAGE_SIZE = 500
+# What is made of a page takes up to thirty times its bytes.
+_LONGEST_PAGE_BYTES = 8 * 2**20
+_SHORTER = 10
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
 _TOO_MANY_REQUESTS = 429
@@ -66,6 +69,11 @@ class _Call:
     query: Mapping[str, str]
     data: bytes | None
     kinds: Mapping[str, str]
+    most_bytes: int | None
+
+
+class _TooLongError(Exception):
+    """An answer is longer than its caller wants it."""
 
 
 class ApiServer:
@@ -169,13 +177,21 @@ class ApiServer:
     async def list_pages(
         self, path: str, query: Mapping[str, str], accept: str = JSON
     ) -> AsyncIterator[Page]:
-        """Yield all objects of a path, so many at once."""
-        position = ""
+        """Yield all objects of a path, so many at once; fewer where they are large."""
+        position, size = "", _PAGE_SIZE
         while True:
-            parameters = {**query, "limit": str(_PAGE_SIZE)}
+            parameters = {**query, "limit": str(size)}
             if position:
                 parameters["continue"] = position
-            answer = await self.request("GET", path, query=parameters, accept=accept)
+            most_bytes = _LONGEST_PAGE_BYTES if size > 1 else None
+            try:
+                answer = await self.request(
+                    "GET", path, query=parameters, accept=accept, most_bytes=most_bytes
+                )
+            except _TooLongError:
+                size = max(1, size // _SHORTER)
+                continue
+            size = min(2 * size, _PAGE_SIZE)
             metadata = answer["metadata"]
             yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
             position = metadata.get("continue", "")
@@ -193,6 +209,7 @@ class ApiServer:
         accept: str = JSON,
         is_fenced: bool = True,
         urgency: Urgency = Urgency.FIRST,
+        most_bytes: int | None = None,
     ) -> JsonDict:
         """Send a request, a write in its turn, and return the answer."""
         parameters = {**(query or {})}
@@ -200,7 +217,7 @@ class ApiServer:
             parameters["fieldManager"] = FIELD_MANAGER
         data = None if body is None else encode(body)
         kinds = {"Content-Type": content_type, "Accept": accept}
-        call = _Call(method, path, parameters, data, kinds)
+        call = _Call(method, path, parameters, data, kinds, most_bytes)
         send = partial(self._write, urgency) if is_fenced and method != "GET" else self._send
         status, text, retry_after = await send(call)
         if status == _UNAUTHORIZED:
@@ -212,6 +229,10 @@ class ApiServer:
             if status == _TOO_MANY_REQUESTS:
                 self._admission.hold(min(error.retry_after or 0, _LONGEST_HOLD_SECONDS))
             raise error
+        if not answer:
+            raise UnavailableError(
+                0, "Unreadable", f"{method} {path}: no JSON object: {text[:100]}"
+            )
         return answer
 
     async def _write(self, urgency: Urgency, call: _Call) -> tuple[int, str, str | None]:
@@ -251,7 +272,7 @@ class ApiServer:
                 if self._on_date is not None:
                     date = response.headers.get("Date", "")
                     self._on_date(date, time.perf_counter() - begin)
-                text = await response.text()
+                text = await _read(response, call.most_bytes)
                 status = response.status
                 self._take_note(status)
                 return status, text, response.headers.get("Retry-After")
@@ -269,6 +290,18 @@ class ApiServer:
             self._outages.failed()
         else:
             self._outages.answered()
+
+
+async def _read(response: aiohttp.ClientResponse, most_bytes: int | None) -> str:
+    if most_bytes is None:
+        return await response.text()
+    parts: list[bytes] = []
+    async for part in response.content.iter_any():
+        parts.append(part)
+        most_bytes -= len(part)
+        if most_bytes < 0:
+            raise _TooLongError
+    return b"".join(parts).decode()
 
 
 def _decode(text: str) -> JsonDict:

@@ -22,8 +22,14 @@ _REASONS = {
     "already_bound": "TaskFailed",
 }
 _LARGEST_ANSWER = 64 * 1024
+_LONGEST_LIFE_SECONDS = 1e9
 _OK = 200
 _UNAUTHORIZED = 401
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Return a session for asking servers; how many are asked at once is for the caller to say."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
 
 class ServerUnreachableError(Exception):
@@ -49,7 +55,7 @@ class _Data(BaseModel):
     incarnation: str
     phase: str
     slots: _Slots
-    idle_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    idle_seconds: Annotated[float, Field(ge=0, le=_LONGEST_LIFE_SECONDS)]
     task: _Task | None = None
 
 

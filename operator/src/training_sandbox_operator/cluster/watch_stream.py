@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from training_sandbox_operator.cluster.errors import ExpiredError
+from training_sandbox_operator.cluster.errors import ExpiredError, UnavailableError
 from training_sandbox_operator.cluster.json_text import decode
 
 # Spread: those that began together do not end together.
@@ -40,6 +40,7 @@ async def changes(content: aiohttp.StreamReader) -> AsyncIterator[Change]:
 
     Raises:
         ExpiredError: the server cannot go on from where it was.
+        UnavailableError: somebody else answers, or the answer ends in the middle.
     """
     rest = b""
     async for part in content.iter_any():
@@ -50,9 +51,13 @@ async def changes(content: aiohttp.StreamReader) -> AsyncIterator[Change]:
 
 
 def _change(line: bytes) -> Change:
-    event = decode(line)
-    raw: dict[str, Any] = event["object"]
-    if event["type"] == "ERROR":
+    try:
+        event = decode(line)
+        raw: dict[str, Any] = event["object"]
+        kind: str = event["type"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnavailableError(0, "Unreadable", f"no event of a watch: {line[:100]!r}") from error
+    if kind == "ERROR":
         message = raw.get("message", "the watch was ended")
         raise ExpiredError(raw.get("code", 0), raw.get("reason", "Unknown"), message)
-    return Change(event["type"], raw)
+    return Change(kind, raw)

@@ -6,6 +6,7 @@ Nothing here outlives the process: everything is rebuilt from a LIST.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from training_sandbox_operator.control.burials import Burials
 from training_sandbox_operator.control.pool_table import PoolTable
@@ -221,10 +222,15 @@ class Cache:
         memory = self._memories.get(uid)
         return memory.token_refusal if memory else None
 
-    def awaits_start(self, key: Key) -> bool:
-        """Return whether there is an instance that has, and had, no pod, and is promised none."""
+    def awaits_start(self, key: Key, now: datetime) -> bool:
+        """Return whether there is an instance that has, and had, no pod, and is promised none.
+
+        One that goes, or whose time is over, does not start any more.
+        """
         instance = self._instances.get(key)
         if instance is None or instance.pod_uid is not None or instance.is_terminal:
+            return False
+        if instance.is_being_deleted or instance.expires_at(None, failed=False) <= now:
             return False
         if instance.pool_name is not None and self.pools.promised_to(instance) is not None:
             return False

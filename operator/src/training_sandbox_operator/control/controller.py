@@ -132,7 +132,7 @@ class Controller:
         )
 
     def _is_start(self, key: Key) -> bool:
-        return self._cache.awaits_start(key)
+        return self._cache.awaits_start(key, self._clock())
 
     def _look_in_time(self, key: Key) -> None:
         """Look at an instance whose time has come: before others, unless it waits for a node."""

@@ -14,6 +14,8 @@ from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.situation import PoolSituation, Refusal
 
+_SIZES = {"replicas", "minReplicas", "maxReplicas"}
+
 
 @dataclass(slots=True)
 class _Record:
@@ -26,7 +28,7 @@ class _Record:
         obstacles: pods that have one of its names, and that no watch tells of.
         waiting: instances without a pod and without a promise, by UID.
         promises: what instances are about to claim, by UID of the instance.
-        told: UIDs of the instances that were told that there was none.
+        told: the instances that were told that there was none, by UID.
     """
 
     pool: TrainingPool | None = None
@@ -37,7 +39,7 @@ class _Record:
     waiting: dict[str, TrainingInstance] = field(default_factory=dict[str, TrainingInstance])
     promises: dict[str, Key] = field(default_factory=dict[str, Key])
     promised: dict[Key, TrainingInstance] = field(default_factory=dict[Key, TrainingInstance])
-    told: set[str] = field(default_factory=set[str])
+    told: dict[str, TrainingInstance] = field(default_factory=dict[str, TrainingInstance])
     refusal: Refusal | None = None
     failure: Refusal | None = None
     demand: Demand | None = None
@@ -100,7 +102,7 @@ class PoolTable:
             pool=pool,
             warm=[pod for pod in record.warm.values() if _belongs_to(pod, pool)],
             promised=record.promised.keys(),
-            waiting=len(record.waiting),
+            waiting=sum(_may_claim(one, pool) for one in record.waiting.values()),
             is_taken=lambda name: name in record.obstacles or is_taken(name),
             environment=catalogue.get(pool.env_type),
             known_environments=catalogue.names,
@@ -126,11 +128,7 @@ class PoolTable:
             record.demand = Demand.unknown(self._clock())
         if known != pool:
             self._on_change(pool.key)
-        if (
-            known is None
-            or known.uid != pool.uid
-            or known.is_being_deleted != pool.is_being_deleted
-        ):
+        if known is None or _for_claims(known) != _for_claims(pool):
             self._on_claims(pool.key)
             self._tell(record)
 
@@ -184,9 +182,11 @@ class PoolTable:
             record.promised[record.promises[uid]] = instance
             return
         if uid in record.told:
+            record.told[uid] = instance
             return
         record.waiting[uid] = instance
-        if record.demand is not None:
+        may_claim = record.pool is None or _may_claim(instance, record.pool)
+        if record.demand is not None and may_claim:
             record.demand = record.demand.with_claim(self._clock())
         self._on_claims(key)
 
@@ -196,7 +196,7 @@ class PoolTable:
         record = self._records.get(key)
         if record is None:
             return
-        record.told.discard(instance.uid)
+        record.told.pop(instance.uid, None)
         waited = record.waiting.pop(instance.uid, None)
         promised = record.promises.pop(instance.uid, None)
         if promised is not None:
@@ -216,8 +216,7 @@ class PoolTable:
         waiting = [
             instance
             for instance in record.waiting.values()
-            if instance.env_type == pool.env_type
-            and (record.available or instance.uid not in record.told)
+            if _may_claim(instance, pool) and (record.available or instance.uid not in record.told)
         ]
         # One by one: of a thousand there may be one instance that waits.
         available = (pod for pod in record.available.values() if _belongs_to(pod, pool))
@@ -231,7 +230,7 @@ class PoolTable:
             elif instance.uid in record.told:
                 continue
             else:
-                record.told.add(instance.uid)
+                record.told[instance.uid] = instance
                 if instance.may_start_cold:
                     del record.waiting[instance.uid]
             self._on_news(instance.key)
@@ -337,7 +336,7 @@ class PoolTable:
         self._on_claims(key)
 
     def _tell(self, record: _Record) -> None:
-        for instance in record.waiting.values():
+        for instance in {**record.told, **record.waiting}.values():
             self._on_news(instance.key)
 
     def _forget_if_empty(self, key: Key, record: _Record) -> None:
@@ -356,3 +355,13 @@ def _named_by(instance: TrainingInstance) -> Key:
 
 def _belongs_to(pod: Pod, pool: TrainingPool) -> bool:
     return pod.owner is not None and pod.owner.uid == pool.uid
+
+
+def _may_claim(instance: TrainingInstance, pool: TrainingPool) -> bool:
+    return instance.env_type == pool.env_type and instance.oversize is None
+
+
+def _for_claims(pool: TrainingPool) -> tuple[object, ...]:
+    """Return what of a pool instances go by: all but its size, which may change every second."""
+    spec = {name: value for name, value in pool.spec.items() if name not in _SIZES}
+    return pool.uid, pool.is_being_deleted, spec

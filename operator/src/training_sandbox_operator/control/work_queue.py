@@ -147,14 +147,30 @@ class WorkQueue(Generic[KeyT]):
         for rank in _START_FIRST if is_turn_of_start else _START_LAST:
             if rank is _Rank.START and self._starting >= self._starts_at_once():
                 continue
-            lane = self._lanes[rank]
-            while lane:
-                key = _take_next(lane)
-                # One that has become more urgent while it waited is in two lanes.
-                if key in self._waiting and self._wanted[key] is rank:
-                    self._give_out(key, rank)
-                    return key
+            if (key := self._take_from(rank)) is not None:
+                self._give_out(key, rank)
+                return key
         return None
+
+    def _take_from(self, rank: _Rank) -> KeyT | None:
+        """Take the first key of the first group, and let the other groups come first then."""
+        lane = self._lanes[rank]
+        while lane:
+            group, keys = next(iter(lane.items()))
+            # One that has become more urgent while it waited is in two lanes: that is no turn.
+            while keys and not self._waits(keys[0], rank):
+                keys.popleft()
+            key = keys.popleft() if keys else None
+            if keys:
+                lane.move_to_end(group)
+            else:
+                del lane[group]
+            if key is not None:
+                return key
+        return None
+
+    def _waits(self, key: KeyT, rank: _Rank) -> bool:
+        return key in self._waiting and self._wanted[key] is rank
 
     def _give_out(self, key: KeyT, rank: _Rank) -> None:
         self._waiting.discard(key)
@@ -162,14 +178,3 @@ class WorkQueue(Generic[KeyT]):
         self._processing[key] = rank
         self._starting += rank is _Rank.START
         self._others_since_start = 0 if rank is _Rank.START else self._others_since_start + 1
-
-
-def _take_next(lane: _Lane[KeyT]) -> KeyT:
-    """Take the first key of the first group, and let the other groups come first then."""
-    group, keys = next(iter(lane.items()))
-    key = keys.popleft()
-    if keys:
-        lane.move_to_end(group)
-    else:
-        del lane[group]
-    return key

@@ -6,6 +6,9 @@ from typing import Any
 
 from training_sandbox_operator.model.timestamps import format_timestamp
 
+_LONGEST_MESSAGE = 32768
+"""As in the CRDs: a longer one would have the whole status refused."""
+
 
 def renew_condition(
     before: Mapping[str, Any],
@@ -23,6 +26,6 @@ def renew_condition(
         "type": kind,
         "status": status,
         "reason": str(reason),
-        "message": message,
+        "message": message[:_LONGEST_MESSAGE],
         "lastTransitionTime": since or format_timestamp(now),
     }

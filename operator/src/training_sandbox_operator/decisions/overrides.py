@@ -12,7 +12,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from training_sandbox_operator.decisions.pod_placement import NODE_LOSS_TAINTS
+from training_sandbox_operator.model.bounded_spec import LARGEST_SPEC
 from training_sandbox_operator.model.catalogue import Allowances, Environment
+from training_sandbox_operator.model.instance import TrainingInstance
+from training_sandbox_operator.model.pool import TrainingPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,18 @@ class _Override:
 
 
 def forbidden_override(
-    spec: Mapping[str, Any], environment: Environment, allowed: Allowances
+    one: TrainingInstance | TrainingPool, environment: Environment, allowed: Allowances
 ) -> str | None:
     """Return what the spec may not have and what it may, in a sentence; None when all is allowed.
 
     Args:
-        spec: of the instance or the pool.
+        one: the instance or the pool.
         environment: the catalogue's entry; what it has itself is allowed.
         allowed: what is allowed beside that.
     """
-    for override in _overrides(spec, environment, allowed):
+    if one.oversize is not None:
+        return f"spec: {one.oversize} bytes as JSON are not allowed; allowed: {LARGEST_SPEC}"
+    for override in _overrides(one.spec, environment, allowed):
         for value in override.forbidden():
             may = ", ".join(dict.fromkeys([*override.own, *override.patterns])) or "none"
             return (

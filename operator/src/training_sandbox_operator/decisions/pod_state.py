@@ -130,7 +130,13 @@ def _assess_ended(pod: Pod) -> PodState:
         return _lost(
             ending.reason, f"the server ended: {ending.describe(pod.container.termination)}"
         )
-    return _lost(pod.reason or Reason.SERVER_EXITED, f"{where} {pod.phase}: {pod.message}")
+    return _lost(_reason_of_kubelet(pod.reason), f"{where} {pod.phase}: {pod.message}")
+
+
+def _reason_of_kubelet(reason: str) -> str:
+    """Return a reason that a condition may have: ``OutOfnvidia.com/gpu`` is none."""
+    fitting = re.sub("[^A-Za-z0-9]", "_", reason)
+    return fitting if _CONDITION_REASON.fullmatch(fitting) else Reason.SERVER_EXITED
 
 
 def _assess_running(pod: Pod, since: datetime, now: datetime) -> PodState:

@@ -85,7 +85,7 @@ def _plan_creation(
     lacking = members.lacking(target)
     if environment is None or not lacking:
         return Plan()
-    if forbidden_override(pool.spec, environment, situation.allowed) is not None:
+    if forbidden_override(pool, environment, situation.allowed) is not None:
         return Plan()
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)

@@ -78,7 +78,7 @@ def _fullness(
         known = ", ".join(situation.known_environments) or "none"
         message = f"the catalogue has no environment {pool.env_type!r}; it has: {known}"
         return False, Reason.UNKNOWN_ENVIRONMENT, message
-    forbidden = forbidden_override(pool.spec, situation.environment, situation.allowed)
+    forbidden = forbidden_override(pool, situation.environment, situation.allowed)
     if forbidden is not None:
         return False, Reason.OVERRIDE_NOT_ALLOWED, forbidden
     if members.ready < target:

@@ -7,6 +7,7 @@ from training_sandbox_operator.decisions.overrides import forbidden_override
 from training_sandbox_operator.decisions.pod_spec import LARGEST_PARAMS, oversized_params
 from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess, ending_of
 from training_sandbox_operator.decisions.tokens import TokenState, awaits_token, token_state
+from training_sandbox_operator.model.bounded_spec import LARGEST_SPEC
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase, Reason
@@ -60,7 +61,7 @@ def _judge_pod(
 ) -> Verdict:
     state = assess(pod, now)
     if state.stage is Stage.SERVING and awaits_binding(instance, pod, situation.answer):
-        return _judge_binding(situation, pod)
+        return _judge_binding(situation, instance, pod)
     if state.stage is Stage.SERVING and awaits_token(situation, instance, pod):
         return _judge_token(situation, instance, pod)
     match state.stage:
@@ -151,8 +152,10 @@ def _hindrance(situation: Situation, instance: TrainingInstance) -> tuple[str, s
         known = ", ".join(situation.known_environments) or "none"
         message = f"the catalogue has no environment {instance.env_type!r}; it has: {known}"
         return Reason.UNKNOWN_ENVIRONMENT, message
-    spec = instance.spec if situation.pool is None else situation.pool.spec
-    forbidden = forbidden_override(spec, situation.environment, situation.allowed)
+    if instance.oversize is not None:
+        return Reason.PARAMS_TOO_LARGE, _too_large(instance)
+    template = instance if situation.pool is None else situation.pool
+    forbidden = forbidden_override(template, situation.environment, situation.allowed)
     if forbidden is not None:
         whose = f"of the pool {instance.pool_name!r}: " if instance.pool_name is not None else ""
         return Reason.OVERRIDE_NOT_ALLOWED, whose + forbidden
@@ -180,6 +183,8 @@ def _judge_claim(situation: Situation, instance: TrainingInstance, pool_name: st
             f"spec.envType is {instance.env_type!r}; the pool {pool_name!r} has pods of "
             f"{pool.env_type!r} only",
         )
+    if instance.oversize is not None:
+        return Verdict(Phase.PENDING, Reason.PARAMS_TOO_LARGE, _too_large(instance))
     if situation.refusal is not None:
         return Verdict(Phase.PENDING, situation.refusal.reason, situation.refusal.message)
     return Verdict(
@@ -201,7 +206,14 @@ def _task_lost(pod: Pod) -> Verdict:
     )
 
 
-def _judge_binding(situation: Situation, pod: Pod) -> Verdict:
+def _too_large(instance: TrainingInstance) -> str:
+    return f"spec has {instance.oversize} bytes as JSON; at most {LARGEST_SPEC} are allowed"
+
+
+def _judge_binding(situation: Situation, instance: TrainingInstance, pod: Pod) -> Verdict:
+    if instance.oversize is not None:
+        # Its params are not known: it would play another task.
+        return Verdict(Phase.FAILED, Reason.PARAMS_TOO_LARGE, _too_large(instance))
     answer = situation.answer
     if answer is None or answer.occasion != binding_occasion(pod):
         return Verdict(Phase.STARTING, Reason.TASK_NOT_OPENED, "the server is told of the task")

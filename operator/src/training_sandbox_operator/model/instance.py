@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Self
 
 from training_sandbox_operator.model import names
+from training_sandbox_operator.model.bounded_spec import bounded_spec
 from training_sandbox_operator.model.names import JsonObject, Key
 from training_sandbox_operator.model.reasons import Phase
 from training_sandbox_operator.model.timestamps import parse_timestamp
@@ -22,6 +23,9 @@ class TrainingInstance:
 
     Two views are equal when nothing that the operator acts on differs: the resource version and
     what others write into the metadata do not count.
+
+    Attributes:
+        oversize: bytes of the spec as JSON when they are too many for all of it to be kept.
     """
 
     key: Key
@@ -32,20 +36,23 @@ class TrainingInstance:
     spec: JsonObject
     status: JsonObject
     resource_version: int = field(compare=False)
+    oversize: int | None = None
 
     @classmethod
     def from_api(cls, raw: JsonObject) -> Self:
         """Read an object that the API server has accepted; absent optional fields are fine."""
         metadata: JsonObject = raw["metadata"]
+        spec, oversize = bounded_spec(raw.get("spec") or {})
         return cls(
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
             generation=metadata.get("generation", 1),
             created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
             is_being_deleted="deletionTimestamp" in metadata,
-            spec=raw.get("spec") or {},
+            spec=spec,
             status=raw.get("status") or {},
             resource_version=int(metadata["resourceVersion"]),
+            oversize=oversize,
         )
 
     @property

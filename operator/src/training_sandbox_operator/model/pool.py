@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
 
+from training_sandbox_operator.model.bounded_spec import bounded_spec
 from training_sandbox_operator.model.names import JsonObject, Key
 
 
@@ -18,19 +19,22 @@ class TrainingPool:
     spec: JsonObject
     status: JsonObject
     resource_version: int = field(compare=False)
+    oversize: int | None = None
 
     @classmethod
     def from_api(cls, raw: JsonObject) -> Self:
         """Read an object that the API server has accepted; absent optional fields are fine."""
         metadata: JsonObject = raw["metadata"]
+        spec, oversize = bounded_spec(raw.get("spec") or {})
         return cls(
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
             generation=metadata.get("generation", 1),
             is_being_deleted="deletionTimestamp" in metadata,
-            spec=raw.get("spec") or {},
+            spec=spec,
             status=raw.get("status") or {},
             resource_version=int(metadata["resourceVersion"]),
+            oversize=oversize,
         )
 
     @property
