@@ -275,6 +275,16 @@ def test_demand_is_forgotten_in_minutes() -> None:
     assert targets[-1] == 2
 
 
+def test_the_last_pod_is_kept_while_it_would_be_made_again_if_it_were_gone() -> None:
+    pool = build.pool(maxReplicas=3)
+    demand = claims(1, after(0))
+    quick = build.warm_pod(pool, 0, created_at=after(10))
+    for warm, made in (([], [name(0)]), ([quick], [])):
+        decided = decide(pool, warm, demand=demand, at=after(11))
+        assert (created(decided), deleted(decided)) == (made, [])
+    assert deleted(decide(pool, [quick], demand=demand, at=after(300))) == [name(0)]
+
+
 def test_nothing_is_scaled_down_before_the_demand_is_known() -> None:
     assert target(claims(0, after(0), known_for=119)) == 6
     assert target(claims(0, after(0), known_for=120)) == 2
