@@ -8,6 +8,7 @@ from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.instance_steps import POD, become, schedule
+from tests.operator.pool_steps import FROM_POOL, fill
 from training_sandbox_operator.cluster.events import EventRecorder
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.decisions.actions import EmitEvent
@@ -22,6 +23,11 @@ def told(metrics: Metrics) -> list[str]:
         for line in metrics.text().decode().splitlines()
         if not line.startswith("#")
     ]
+
+
+def value(metrics: Metrics, name: str) -> float:
+    (found,) = [line.split()[-1] for line in told(metrics) if line.startswith(f"{name} ")]
+    return float(found)
 
 
 @pytest.mark.parametrize(
@@ -141,3 +147,29 @@ async def test_a_pool_that_is_gone_is_not_told_any_more(loop: Loop, cluster: Fak
     await loop.settle()
     loop.controller.set_gauges()
     assert not [line for line in told(metrics) if line.startswith("pool_pods")]
+
+
+async def test_a_claim_is_measured_from_the_queue_to_ready_and_who_waits_on_is_counted(
+    loop: Loop, cluster: FakeCluster, clock: Clock, api: KubernetesApi
+) -> None:
+    metrics = loop.controller._metrics
+    await fill(loop, cluster, clock, replicas=1)
+    for name in ("first", "second"):
+        loop.controller.observe_instance("ADDED", cluster.instance(name, **FROM_POOL))
+    loop.controller.set_gauges()
+    assert value(metrics, 'queue_oldest_seconds{queue="claims"}') > 0
+    api._on_call = metrics.count_call
+    await loop.work()
+    clock.advance(2)
+    await loop.work()
+    loop.controller.set_gauges()
+    assert value(metrics, 'claims_total{outcome="claimed"}') == 1
+    assert value(metrics, "claim_seconds_count") == 1
+    assert value(metrics, 'ready_seconds_count{start="claimed"}') == 1
+    assert value(metrics, 'pool_waiting_claims{namespace="research",pool="warm"}') == 1
+    assert value(metrics, 'queue_oldest_seconds{queue="claims"}') == 0
+    assert value(metrics, 'reconcile_seconds_count{kind="instance"}') > 0
+    assert value(metrics, 'reconcile_seconds_count{kind="pool"}') > 0
+    # The claim and three statuses; a pod in the place of the claimed one.
+    assert value(metrics, 'api_call_seconds_count{verb="patch"}') == 4
+    assert value(metrics, 'api_call_seconds_count{verb="create"}') == 1

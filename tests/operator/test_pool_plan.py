@@ -182,6 +182,22 @@ def test_a_pod_of_an_earlier_template_that_is_not_ready_is_deleted_at_once() -> 
     assert deleted(decide(new, pods(old, 1, status=STARTING))) == [name(0)]
 
 
+def test_pods_that_nobody_can_claim_are_not_ready_and_are_replaced_at_once() -> None:
+    pool = build.pool(replicas=4)
+    of_a_lost_key = pods(pool, 4, public_key="FormerKey")
+    decided = decide(pool, of_a_lost_key, public_key=build.PUBLIC_KEY)
+    assert deleted(decided) == [name(number) for number in range(4)]
+    assert created(decided) == [name(4)]
+    status = told(decided)
+    assert (status["readyReplicas"], status["updatedReplicas"]) == (0, 0)
+    assert status["conditions"][0]["message"] == "0 of 4 warm pods are ready"
+
+
+def test_pods_whose_server_checks_no_tokens_are_ready_whatever_the_key() -> None:
+    pool = build.pool(replicas=1)
+    assert told(decide(pool, pods(pool, 1), public_key=build.PUBLIC_KEY))["readyReplicas"] == 1
+
+
 def test_pods_are_kept_while_the_catalogue_does_not_have_their_environment() -> None:
     pool = build.pool(replicas=1)
     decided = decide(pool, pods(pool, 1), environment=None)
@@ -257,6 +273,16 @@ def test_demand_is_forgotten_in_minutes() -> None:
     targets = [target(demand, at=after(seconds)) for seconds in (0, 60, 120, 300)]
     assert targets == sorted(targets, reverse=True)
     assert targets[-1] == 2
+
+
+def test_the_last_pod_is_kept_while_it_would_be_made_again_if_it_were_gone() -> None:
+    pool = build.pool(maxReplicas=3)
+    demand = claims(1, after(0))
+    quick = build.warm_pod(pool, 0, created_at=after(10))
+    for warm, made in (([], [name(0)]), ([quick], [])):
+        decided = decide(pool, warm, demand=demand, at=after(11))
+        assert (created(decided), deleted(decided)) == (made, [])
+    assert deleted(decide(pool, [quick], demand=demand, at=after(300))) == [name(0)]
 
 
 def test_nothing_is_scaled_down_before_the_demand_is_known() -> None:

@@ -17,6 +17,12 @@ from tests.operator.pool_steps import (
 )
 
 
+def current(cluster: FakeCluster) -> tuple[str, str]:
+    """Status and reason of the condition that tells whether any pod is to be replaced."""
+    (condition,) = [one for one in pool_status(cluster)["conditions"] if one["type"] == "Current"]
+    return condition["status"], condition["reason"]
+
+
 async def test_a_pool_makes_its_pods_and_tells_when_it_is_full(
     loop: Loop, cluster: FakeCluster, clock: Clock
 ) -> None:
@@ -110,7 +116,11 @@ async def test_another_image_replaces_warm_pods_and_leaves_claimed_ones(
     cluster.instance(**FROM_POOL)
     await loop.settle()
     get_ready(cluster)
+    assert current(cluster) == ("True", "AllCurrent")
     cluster.change("trainingpools", "warm", lambda pool: pool["spec"].update(image="new:2"))
+    clock.advance(2)
+    await loop.settle()
+    assert current(cluster) == ("False", "Replacing")
     for _ in range(10):
         clock.advance(2)
         await loop.settle()
@@ -131,6 +141,7 @@ async def test_another_image_replaces_warm_pods_and_leaves_claimed_ones(
     ]
     assert sorted(images) == [("TrainingInstance/demo", "x"), *[("TrainingPool/warm", "new:2")] * 4]
     assert status_of(cluster, "demo")["phase"] == "Ready"
+    assert current(cluster) == ("True", "AllCurrent")
 
 
 async def test_a_failed_warm_pod_is_replaced_but_not_at_any_rate(
@@ -165,6 +176,25 @@ async def test_a_pool_that_follows_demand_makes_a_pod_for_whoever_waits(
         cluster.instance(f"demo-{number}", **FROM_POOL)
     await loop.settle()
     assert owners(cluster) == ["TrainingPool/warm"] * 5
+
+
+async def test_a_pool_that_follows_demand_shrinks_as_it_falls(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    await fill(loop, cluster, clock, minReplicas=1, maxReplicas=9)
+    clock.advance(120)
+    for number in range(16):
+        cluster.instance(f"demo-{number}", **FROM_POOL)
+    targets: list[int] = []
+    for seconds in (2, 2, 2, 60, 60):
+        clock.advance(seconds)
+        await loop.settle()
+        get_ready(cluster)
+        targets.append(pool_status(cluster)["targetReplicas"])
+    assert targets == [9, 9, 4, 2, 1]
+    staying = [pod for pod in cluster.of_kind("pods") if "deletionTimestamp" not in pod["metadata"]]
+    assert [owner(pod) for pod in staying].count("TrainingPool/warm") == 1
+    assert len(staying) == 17
 
 
 async def test_a_deleted_pool_makes_no_more_pods(

@@ -13,6 +13,7 @@ from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster, Object
 from tests.operator.instance_steps import POD, become, relabel, serve
+from tests.operator.pool_steps import FROM_POOL, fill, get_ready, names, pool_status
 from training_sandbox_operator.control.signing_key import SigningKeyError
 from training_sandbox_operator.model.names import Key
 
@@ -375,14 +376,22 @@ async def test_after_the_key_was_lost_running_instances_stay_and_new_ones_get_th
     claims_of(later["stringData"]["token"], pod)
 
 
-async def test_warm_pods_of_a_lost_key_are_claimed_by_nobody(
-    loop: Loop, cluster: FakeCluster, start_operator: Start
+async def test_warm_pods_of_a_lost_key_are_claimed_by_nobody_and_replaced(
+    loop: Loop, cluster: FakeCluster, clock: Clock, start_operator: Start
 ) -> None:
-    cluster.pool(replicas=1)
-    await loop.settle()
-    (pod,) = cluster.of_kind("pods")
-    cluster.change("pods", pod["metadata"]["name"], become(build.serving()))
+    await fill(loop, cluster, clock, replicas=2)
+    former = names(cluster.of_kind("pods"))
     cluster.objects.pop(("secrets", *KEY))
-    cluster.instance("claim", poolRef={"name": "warm"})
-    await start_operator(KEY).settle()
+    cluster.instance("claim", **FROM_POOL)
+    next_life = start_operator(KEY)
+    await next_life.settle()
     assert status_of(cluster, "claim")["conditions"][0]["reason"] == "WaitingForPool"
+    told = pool_status(cluster)
+    assert (told["readyReplicas"], told["conditions"][0]["status"]) == (0, "False")
+    for name in former:
+        assert "deletionTimestamp" in cluster.remove("pods", name)["metadata"]
+    await next_life.settle()
+    get_ready(cluster)
+    clock.advance(2)
+    await next_life.settle()
+    assert status_of(cluster, "claim")["phase"] == "Ready"

@@ -270,7 +270,13 @@ def test_metrics_have_a_service_and_the_rest_on_demand() -> None:
     monitor = only(wanted, "ServiceMonitor")
     selected = monitor["spec"]["selector"]["matchLabels"]
     assert selected.items() <= service["metadata"]["labels"].items()
-    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] == service["spec"]["ports"][0]["name"]
+
+
+def test_prometheus_keeps_the_namespace_that_a_metric_tells() -> None:
+    monitor = only(render("--set", "metrics.serviceMonitor.enabled=true"), "ServiceMonitor")
+    assert [endpoint["honorLabels"] for endpoint in monitor["spec"]["endpoints"]] == [True]
 
 
 def test_the_dashboard_shows_only_metrics_that_the_operator_has() -> None:

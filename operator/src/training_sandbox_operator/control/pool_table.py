@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from training_sandbox_operator.control.burials import Burials
-from training_sandbox_operator.decisions.claims import share_out
+from training_sandbox_operator.decisions.claims import may_be_claimed, share_out
 from training_sandbox_operator.model.catalogue import Catalogue
 from training_sandbox_operator.model.demand import Demand
 from training_sandbox_operator.model.instance import TrainingInstance
@@ -314,10 +314,7 @@ class PoolTable:
         return Refusal.after(before, now, reason, message)
 
     def _renew_availability(self, key: Key, record: _Record, pod: Pod) -> None:
-        # Of a server that checks tokens by another key nobody could be given one.
-        is_usable = pod.public_key in {"", self._public_key}
-        is_good = is_usable and pod.is_ready and bool(pod.ip) and pod.terminates_at is None
-        if not is_good:
+        if not may_be_claimed(pod, self._public_key):
             record.available.pop(pod.key, None)
             self._break_promise(key, record, pod.key)
         elif pod.key in record.available:

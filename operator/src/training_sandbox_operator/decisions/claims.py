@@ -1,4 +1,4 @@
-"""The decision which instance gets which warm pod."""
+"""The decisions which warm pod may be claimed, and which instance gets it."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +13,18 @@ class Promise:
 
     instance: TrainingInstance
     pod: Pod | None
+
+
+def may_be_claimed(pod: Pod, public_key: str | None) -> bool:
+    """Return whether a claim would get this warm pod at once, if it is not promised to another.
+
+    Args:
+        pod: the warm pod.
+        public_key: of the key that this operator signs tokens with; None when it signs none. Of a
+            server that checks tokens by another key nobody could be given one.
+    """
+    is_usable = pod.public_key in {"", public_key}
+    return is_usable and pod.is_ready and bool(pod.ip) and pod.terminates_at is None
 
 
 def share_out(

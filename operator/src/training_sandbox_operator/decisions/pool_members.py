@@ -1,10 +1,12 @@
 """The warm pods of a pool, by what is to be done with them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from training_sandbox_operator.decisions.claims import may_be_claimed
 from training_sandbox_operator.decisions.pod_state import PodState, Stage, assess
+from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.pool import TrainingPool
 from training_sandbox_operator.model.situation import PoolSituation
@@ -18,8 +20,8 @@ class Members:
 
     Attributes:
         current: of the present template, and young enough.
-        outdated: of an earlier one, or too old; still good for a claim when they are ready.
-        ready: how many of the current and the outdated ones a claim would get at once.
+        outdated: of an earlier one, or too old; still good for a claim when they are claimable.
+        claimable: those of the current and the outdated ones that a claim would get at once.
         broken: of no use any more, each with what has become of it.
         obstacle: what the first current pod that is not ready waits for.
         changes_at: when a pod is too old, or its state means something else.
@@ -27,7 +29,7 @@ class Members:
 
     current: Sequence[Pod]
     outdated: Sequence[Pod]
-    ready: int
+    claimable: Collection[Key]
     broken: Sequence[tuple[Pod, PodState]]
     obstacle: PodState | None
     changes_at: datetime | None
@@ -36,6 +38,11 @@ class Members:
     def alive(self) -> int:
         """How many there are that are ready or may become so."""
         return len(self.current) + len(self.outdated)
+
+    @property
+    def ready(self) -> int:
+        """How many there are that a claim would get at once."""
+        return len(self.claimable)
 
     def lacking(self, target: int) -> int:
         """Return how many pods are to be made.
@@ -50,19 +57,23 @@ class Members:
     def surplus(self, target: int) -> Iterator[Pod]:
         """Yield the pods that are not to be any more.
 
-        Of the outdated ones those go that are not ready, and of those that are ready so many that
-        three quarters of the target stay ready.
+        Of the outdated ones those go that nobody can claim, and of the others so many that three
+        quarters of the target stay ready.
         """
         too_many = len(self.current) - target
         if too_many > 0:
-            yield from sorted(self.current, key=_worth)[:too_many]
+            yield from sorted(self.current, key=self._worth)[:too_many]
         spare = max(self.ready - (target - share_replaced(target, least=0)), 0)
-        for pod in sorted(self.outdated, key=_worth):
-            if not pod.is_ready:
+        for pod in sorted(self.outdated, key=self._worth):
+            if pod.key not in self.claimable:
                 yield pod
             elif spare:
                 spare -= 1
                 yield pod
+
+    def _worth(self, pod: Pod) -> tuple[bool, datetime | None, str]:
+        """Order pods: what goes first cannot be claimed, or is the oldest."""
+        return pod.key in self.claimable, pod.created_at, pod.key.name
 
 
 def sort_members(
@@ -81,19 +92,21 @@ def sort_members(
     broken: list[tuple[Pod, PodState]] = []
     obstacle: PodState | None = None
     changes_at: list[datetime] = []
-    ready, longest_age = 0, pool.longest_age
+    claimable: set[Key] = set()
+    longest_age = pool.longest_age
     for pod in situation.warm:
         if pod.terminates_at is not None or pod.key in situation.promised:
             continue
         too_old_at = _too_old_at(longest_age, pod)
-        if pod.is_ready:
-            ready += 1
+        if may_be_claimed(pod, situation.public_key):
+            claimable.add(pod.key)
         else:
             state = assess(pod, now)
             if state.stage is Stage.LOST:
                 broken.append((pod, state))
                 continue
-            obstacle = obstacle or state
+            if state.stage is not Stage.SERVING:
+                obstacle = obstacle or state
             if state.changes_at is not None:
                 changes_at.append(state.changes_at)
         if (template is not None and pod.template != template) or (
@@ -104,7 +117,8 @@ def sort_members(
             current.append(pod)
             if too_old_at is not None:
                 changes_at.append(too_old_at)
-    return Members(current, outdated, ready, broken, obstacle, min(changes_at, default=None))
+    soonest = min(changes_at, default=None)
+    return Members(current, outdated, claimable, broken, obstacle, soonest)
 
 
 def share_replaced(target: int, *, least: int) -> int:
@@ -114,8 +128,3 @@ def share_replaced(target: int, *, least: int) -> int:
 
 def _too_old_at(age: timedelta | None, pod: Pod) -> datetime | None:
     return pod.created_at + age if age is not None and pod.created_at is not None else None
-
-
-def _worth(pod: Pod) -> tuple[bool, datetime | None, str]:
-    """Order pods: what goes first is not ready, or the oldest."""
-    return pod.is_ready, pod.created_at, pod.key.name

@@ -40,14 +40,24 @@ def pool_size(
     demand = situation.demand
     if demand is None:
         return PoolSize(_within(pool, max(members.alive, situation.waiting)))
-    rate = demand.rate(now)
-    while_starting = rate * _start_of(members.current).total_seconds() * _HEADROOM
-    wanted = situation.waiting + math.ceil(round(while_starting, 1))
+    wanted = situation.waiting + _claimed_while_starting(demand.rate(now), members.current)
     if not demand.is_known(now):
         known_at = demand.known_since + 2 * MEMORY
         return PoolSize(_within(pool, max(members.alive, wanted)), known_at)
     is_falling = _within(pool, wanted) > pool.fewest
     return PoolSize(_within(pool, wanted), now + _PERIOD if is_falling else None)
+
+
+def _claimed_while_starting(rate: float, pods: Sequence[Pod]) -> int:
+    """Return how many pods are claimed while one starts, with headroom.
+
+    One that would be made if there were none is kept: how soon it was ready is forgotten with it.
+    """
+    by_known, by_unknown = (
+        math.ceil(round(rate * start.total_seconds() * _HEADROOM, 1))
+        for start in (_start_of(pods), _UNKNOWN_START)
+    )
+    return max(by_known, min(by_unknown, 1))
 
 
 def _within(pool: TrainingPool, wanted: int) -> int:
