@@ -68,6 +68,14 @@ class _Refusal(BaseModel):
     error: _Error
 
 
+def session_for_servers() -> aiohttp.ClientSession:
+    """Return a session for any number of servers at once; how many is the caller's business.
+
+    A connection is not kept: each server is asked minutes apart, and there are thousands.
+    """
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
+
+
 async def ask_status(
     session: aiohttp.ClientSession,
     address: str,
