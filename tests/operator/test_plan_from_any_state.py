@@ -226,6 +226,7 @@ def worlds(draw: st.DrawFn) -> World:
             | st.builds(Refusal, moments, st.just("PodRejected"), st.just("no"), st.just(2))
         ),
         answer=draw(st.none() | st.sampled_from(answers)),
+        asks_since=draw(st.none() | moments.filter(lambda since: since <= now)),
         pool=pool if bare.pool_name is not None else None,
         promised=draw(st.none() | st.just(warm)) if may_claim and not pods else None,
         pool_was_empty=draw(st.booleans()) if may_claim else False,

@@ -6,6 +6,7 @@ Nothing here outlives the process: everything is rebuilt from a LIST.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from training_sandbox_operator.control.burials import Burials
 from training_sandbox_operator.control.pool_table import PoolTable
@@ -53,6 +54,7 @@ class Cache:
         self._memories: dict[str, _Memory] = {}
         self._buried = Burials()
         self._public_key: str | None = None
+        self._asks_since: datetime | None = None
 
     @property
     def instances(self) -> Collection[TrainingInstance]:
@@ -74,6 +76,10 @@ class Cache:
         self._public_key = public_key
         self.pools.set_public_key(public_key)
 
+    def set_asks_since(self, moment: datetime) -> None:
+        """Take in that no answer of before this moment is known."""
+        self._asks_since = moment
+
     def situation(self, key: Key, catalogue: Catalogue) -> Situation:
         """Return all that is known about one key."""
         instance = self._instances.get(key)
@@ -94,6 +100,7 @@ class Cache:
             allowed=catalogue.allowed,
             refusal=memory.refusal,
             answer=memory.answer,
+            asks_since=self._asks_since,
             pool=pool,
             promised=promised,
             pool_was_empty=pool_was_empty,
