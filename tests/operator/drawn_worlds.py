@@ -126,6 +126,7 @@ def worlds(draw: st.DrawFn) -> World:
         allowed=draw(allowances),
         refusal=draw(st.none() | st.none() | refusals("PodRejected")),
         answer=draw(st.none() | answers(pods, now)),
+        asks_since=draw(st.none() | moments.filter(lambda since: since <= now)),
         pool=pool,
         promised=draw(st.none() | st.just(warm)) if may_claim and not pods else None,
         pool_was_empty=draw(st.booleans()) if may_claim else False,

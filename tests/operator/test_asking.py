@@ -1,6 +1,9 @@
 """Asking servers in the background."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -9,6 +12,7 @@ from tests.operator import builders as build
 from tests.operator.conftest import Clock, SandboxServer
 from training_sandbox_operator.control.asking import Asker
 from training_sandbox_operator.control.cache import Cache
+from training_sandbox_operator.control.places import Places
 from training_sandbox_operator.decisions.actions import AskServer, BindTask
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.server import ServerReply, ServerSilence
@@ -88,13 +92,86 @@ async def test_silences_are_counted_until_there_is_an_answer(
     assert silence.failures == 1
 
 
+READINESS = replace(QUESTION, occasion="readiness since then")
+BINDING = BindTask(
+    build.instance(taskId="t1"), build.POD_UID, QUESTION.address, f"{build.POD_UID}-0", "bind"
+)
+
+
+@asynccontextmanager
+async def all_taken(*rooms: Places) -> AsyncGenerator[None]:
+    """Have all places held, each by a namespace of its own."""
+    async with AsyncExitStack() as stack:
+        for places in rooms:
+            for number in range(places._free):
+                await stack.enter_async_context(places.take(f"namespace {number}"))
+        yield
+
+
+async def until_asked(asker: Asker) -> None:
+    await asyncio.wait_for(asyncio.gather(*asker._under_way.values()), 30)
+
+
+async def test_why_a_server_is_not_ready_is_asked_while_as_many_are_asked_whether_they_are_idle(
+    asker: Asker, cache: Cache
+) -> None:
+    async with all_taken(asker._asked_idle):
+        asker.ask(READINESS)
+        await until_asked(asker)
+    assert isinstance(cache.answer_of(build.UID), ServerReply)
+
+
 async def test_a_task_is_bound_while_as_many_are_asked_as_may_be(
+    asker: Asker, cache: Cache
+) -> None:
+    async with all_taken(asker._asked_idle, asker._asked):
+        asker.ask(BINDING)
+        await until_asked(asker)
+    assert cache.answer_of(build.UID) is not None
+
+
+async def test_a_question_that_somebody_waits_for_comes_before_one_that_has_not_begun(
     asker: Asker, cache: Cache, sandbox: SandboxServer
 ) -> None:
-    for _ in range(64):
-        await asker._asked.acquire()
-    address, incarnation = "http://10.0.0.7:8000", f"{build.POD_UID}-0"
-    instance = build.instance(taskId="t1")
-    asker.ask(BindTask(instance, build.POD_UID, address, incarnation, "bind"))
-    await asyncio.wait_for(asyncio.gather(*asker._under_way.values()), 30)
+    async with all_taken(asker._asked_idle):
+        asker.ask(QUESTION)
+        asker.ask(READINESS)
+        await until_asked(asker)
+        answer = cache.answer_of(build.UID)
+        assert answer is not None
+        assert answer.occasion == READINESS.occasion
+    asker.ask(QUESTION)
+    await until_asked(asker)
+    assert sandbox.questions == 2
+
+
+async def test_whether_a_server_is_idle_is_not_asked_instead_of_what_somebody_waits_for(
+    asker: Asker, cache: Cache, sandbox: SandboxServer
+) -> None:
+    asker.ask(READINESS)
+    asker.ask(QUESTION)
+    await until_asked(asker)
+    answer = cache.answer_of(build.UID)
+    assert answer is not None
+    assert answer.occasion == READINESS.occasion
+    assert sandbox.questions == 1
+
+
+@pytest.mark.parametrize("question", [QUESTION, READINESS, BINDING])
+async def test_a_namespace_whose_servers_are_slow_holds_up_no_other(
+    asker: Asker, cache: Cache, question: AskServer | BindTask
+) -> None:
+    places = asker._places_for(question)
+    slow = [asyncio.create_task(hold(places, "slow")) for _ in range(2000)]
+    await asyncio.sleep(0)
+    asker.ask(question)
+    await until_asked(asker)
     assert cache.answer_of(build.UID) is not None
+    for one in slow:
+        one.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def hold(places: Places, namespace: str) -> None:
+    async with places.take(namespace):
+        await asyncio.Event().wait()

@@ -45,6 +45,27 @@ async def test_an_idle_instance_is_asked_once_and_deleted(
     assert sandbox.questions == 1
 
 
+async def test_an_instance_that_was_idle_when_the_operator_starts_is_deleted_within_a_minute(
+    loop: Loop,
+    cluster: FakeCluster,
+    sandbox: SandboxServer,
+    clock: Clock,
+    start_operator: Callable[[], Loop],
+) -> None:
+    await serve(loop, cluster, sandbox)
+    sandbox.data["idle_seconds"] = 1000.0
+    clock.advance(1000)
+    started = start_operator()
+    await started.settle()
+    assert sandbox.questions == 0
+    clock.advance(30)
+    await started.settle()
+    clock.advance(30)
+    await started.settle()
+    assert not cluster.of_kind("traininginstances")
+    assert sandbox.questions == 1
+
+
 async def test_an_instance_in_use_is_asked_once_an_idle_timeout(
     loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
 ) -> None:

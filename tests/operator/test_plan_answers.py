@@ -1,5 +1,6 @@
 """The decision, where it depends on what the server answers: ended tasks and idle servers."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from training_sandbox_operator.decisions.actions import AskServer, DeleteInstanc
 from training_sandbox_operator.decisions.plan import plan
 from training_sandbox_operator.model.server import ServerSilence, TaskReport
 from training_sandbox_operator.model.situation import Refusal
+from training_sandbox_operator.model.timestamps import format_timestamp
 
 TASK = {"taskId": "82e2fac_1"}
 FINISHED = TaskReport(state="terminated", steps=12, reward=1.0, is_finished=True)
@@ -157,6 +159,44 @@ class TestAnIdleServer:
         )
         decided = plan(build.situation(longer, *known.pods), after(310))
         assert decided == Plan((), after(1010))
+
+
+class TestAnOperatorThatHasStarted:
+    """It knows no answers, and thousands of instances have been ready for their idle timeout."""
+
+    def due_at(self, number: int, *, ready: float = 10, starts: float = 5000, **spec: Any) -> Any:
+        """When one of them is asked, if it was left alone when the operator started."""
+        uid = f"0f1e2d3c-4b5a-6978-8796-{number:012x}"
+        status = build.ready_status(readyAt=format_timestamp(after(ready)))
+        instance = build.instance(uid=uid, status=status, **spec)
+        pod = build.pod(instance, status=build.serving())
+        situation = build.situation(instance, pod, asks_since=after(starts))
+        decided = plan(situation, after(max(starts, ready)))
+        assert AskServer not in kinds(decided)
+        return decided.deadline
+
+    def test_asks_them_one_after_the_other_within_a_minute(self) -> None:
+        due_at = [self.due_at(number) for number in range(600)]
+        assert after(5000) <= min(due_at)
+        assert max(due_at) <= after(5060)
+        assert max(Counter(int(one.timestamp()) for one in due_at).values()) <= 3 * 600 / 60
+
+    def test_asks_them_again_when_they_were_due_if_that_is_later(self) -> None:
+        assert self.due_at(0, ready=4900) == after(5200)
+
+    def test_asks_within_the_idle_timeout_if_that_is_short(self) -> None:
+        due_at = [self.due_at(number, idleTimeoutSeconds=2) for number in range(100)]
+        assert max(due_at) <= after(5002)
+
+    def test_does_not_let_those_wait_that_become_ready_later(self) -> None:
+        due_at = {self.due_at(number, ready=5000, idleTimeoutSeconds=9) for number in range(100)}
+        assert due_at == {after(5009)}
+
+    def test_goes_by_the_answers_from_then_on(self) -> None:
+        instance, pod = converged({}, build.serving(), seconds=10)
+        answer = build.reply(after(5001), idle=290)
+        situation = build.situation(instance, pod, answer=answer, asks_since=after(5000))
+        assert plan(situation, after(5001)).deadline == after(5011)
 
 
 def test_silence_is_answered_by_ever_longer_pauses_up_to_five_minutes() -> None:

@@ -50,6 +50,7 @@ class World(RuleBasedStateMachine):
         self.task_finished = False
         self.refusal: Refusal | None = None
         self.answer: ServerAnswer | None = None
+        self.asks_since = self.now
         self.signing_key: str | None = None
         self.pod_key: str | None = None
         self.restarts = 0
@@ -67,6 +68,7 @@ class World(RuleBasedStateMachine):
             *self.pods(owner),
             refusal=self.refusal,
             answer=self.answer,
+            asks_since=self.asks_since,
             public_key=self.signing_key,
             token_secret=self.secret,
             token_refusal=self.token_refusal,
@@ -223,6 +225,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def the_operator_is_killed_and_started_again(self) -> None:
         self.refusal = self.answer = self.token_refusal = None
+        self.asks_since = self.now
 
     @rule()
     def the_signing_key_is_lost(self) -> None:
@@ -321,6 +324,19 @@ class World(RuleBasedStateMachine):
         if self.exists:
             assert decided.deadline is not None, "nobody would look at the instance again"
             assert decided.deadline > self.now, "the operator would not come to rest"
+
+    @invariant()
+    def what_is_idle_is_collected_in_time(self) -> None:
+        """At its idle timeout, or within a minute after the start of the operator."""
+        instance = build.instance(**self.spec, status=self.status)
+        is_asked = self.server_answers and not isinstance(self.answer, ServerSilence)
+        if not self.exists or instance.phase is not Phase.READY or not is_asked:
+            return
+        assert self.active_at is not None
+        assert instance.ready_at is not None
+        due_at = max(self.active_at, instance.ready_at) + instance.idle_timeout
+        within_a_minute = self.asks_since + min(timedelta(seconds=60), instance.idle_timeout)
+        assert self.now < max(due_at, within_a_minute)
 
     @invariant()
     def there_was_at_most_one_pod_since_one_was_told_of(self) -> None:

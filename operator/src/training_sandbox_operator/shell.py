@@ -29,7 +29,7 @@ from training_sandbox_operator.cluster.errors import (
 )
 from training_sandbox_operator.cluster.kopf_storage import NoDiffBase, NoProgress
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
-from training_sandbox_operator.cluster.server_status import open_session
+from training_sandbox_operator.cluster.server_status import session_for_servers
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.clock import ClusterClock
 from training_sandbox_operator.control.controller import Controller
@@ -99,7 +99,7 @@ async def serve(settings: Settings) -> None:
             on_call=metrics.count_call,
             on_date=clock.observe,
         ) as api,
-        open_session() as session,
+        session_for_servers() as session,
     ):
         controller = Controller(
             api=api,

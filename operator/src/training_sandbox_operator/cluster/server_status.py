@@ -27,11 +27,6 @@ _OK = 200
 _UNAUTHORIZED = 401
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Return a session for asking servers; how many are asked at once is for the caller to say."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-
-
 class ServerUnreachableError(Exception):
     """The server did not answer, or not as it should; the message says which."""
 
@@ -72,6 +67,14 @@ class _Refusal(BaseModel):
     success: Literal[False]
     detail: str
     error: _Error
+
+
+def session_for_servers() -> aiohttp.ClientSession:
+    """Return a session for any number of servers at once; how many is the caller's business.
+
+    A connection is not kept: each server is asked minutes apart, and there are thousands.
+    """
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
 
 
 async def ask_status(

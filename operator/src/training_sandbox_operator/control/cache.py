@@ -54,6 +54,7 @@ class Cache:
         self._memories: dict[str, _Memory] = {}
         self._buried = Burials()
         self._public_key: str | None = None
+        self._asks_since: datetime | None = None
 
     @property
     def instances(self) -> Collection[TrainingInstance]:
@@ -75,6 +76,10 @@ class Cache:
         self._public_key = public_key
         self.pools.set_public_key(public_key)
 
+    def set_asks_since(self, moment: datetime) -> None:
+        """Take in that no answer of before this moment is known."""
+        self._asks_since = moment
+
     def situation(self, key: Key, catalogue: Catalogue) -> Situation:
         """Return all that is known about one key."""
         instance = self._instances.get(key)
@@ -95,6 +100,7 @@ class Cache:
             allowed=catalogue.allowed,
             refusal=memory.refusal,
             answer=memory.answer,
+            asks_since=self._asks_since,
             pool=pool,
             promised=promised,
             pool_was_empty=pool_was_empty,

@@ -99,6 +99,7 @@ class Controller:
             session, self._cache, clock, self._signing_key.headers_for, api.may_write
         )
         self._workers = workers
+        self._is_synchronised = False
         self._clock = clock
         self._recorder = EventRecorder(api, metrics)
         applier = Applier(
@@ -236,6 +237,10 @@ class Controller:
         await self._signing_key.adopt()
         self._cache.set_public_key(self._signing_key.public_key)
         await self._feeds.synchronise()
+        if not self._is_synchronised:
+            # Not before: the first answers of the API server have told the time.
+            self._cache.set_asks_since(self._clock())
+            self._is_synchronised = True
 
     async def run(self) -> None:
         """Reconcile until cancelled; ``synchronise`` comes first."""

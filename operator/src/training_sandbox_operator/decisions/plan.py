@@ -220,7 +220,7 @@ def _plan_with_pod(
         )
     if verdict.reason == Reason.TASK_NOT_OPENED:
         return _plan_binding(situation, instance, pod, verdict, now)
-    question = next_question(instance, pod, verdict, situation.answer, now)
+    question = next_question(situation, instance, pod, verdict, now)
     if question is None:
         return Plan(_write_status(situation, instance, verdict, now))
     if now < question.due_at:

@@ -1,9 +1,12 @@
 """When the server of an instance is asked for its /status, and when it counts as idle.
 
 The server is asked when a deadline has come, never streamed from: an instance costs nothing while
-nothing is due.
+nothing is due. An operator that starts knows no answers, and so not when the servers were called
+last: all that have been ready for their idle timeout would be due at once. They are asked one after
+the other within a minute, or within the idle timeout if that is shorter.
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +15,14 @@ from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase
 from training_sandbox_operator.model.server import ServerAnswer, ServerReply, ServerSilence
+from training_sandbox_operator.model.situation import Situation
 
 IDLE_OCCASION = "idle deadline"
 
 # An answer that is older says nothing about now: a call may have begun since.
 _FRESH = timedelta(seconds=5)
 _UNREADY_PERIOD = timedelta(seconds=15)
+_LONGEST_SPREAD = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +34,17 @@ class Question:
 
 
 def next_question(
-    instance: TrainingInstance,
-    pod: Pod,
-    verdict: Verdict,
-    answer: ServerAnswer | None,
-    now: datetime,
+    situation: Situation, instance: TrainingInstance, pod: Pod, verdict: Verdict, now: datetime
 ) -> Question | None:
     """Return the next question, None when the server has nothing to tell."""
+    answer = situation.answer
     if not pod.ip:
         return None
     if verdict.phase is Phase.READY:
-        return Question(_idle_question_due_at(instance, answer, now), IDLE_OCCASION)
+        due_at = _idle_question_due_at(instance, answer, now)
+        if answer is None and situation.asks_since is not None:
+            due_at = max(due_at, situation.asks_since + _turn_after_start(instance))
+        return Question(due_at, IDLE_OCCASION)
     # A server that is ready, while its instance is not, is what waits: for a token.
     if verdict.phase is Phase.STARTING and pod.container.has_started and not pod.is_ready:
         return _unready_question(pod, answer, now)
@@ -66,6 +71,15 @@ def _idle_question_due_at(
     if isinstance(answer, ServerSilence):
         due_at = max(due_at, answer.retry_at)
     return due_at
+
+
+def _turn_after_start(instance: TrainingInstance) -> timedelta:
+    """Return how long after a start of the operator the server is asked, if that was due before.
+
+    Not longer than the idle timeout: what becomes ready after the start is asked when it is due.
+    """
+    share = zlib.crc32(instance.uid.encode()) / 2**32
+    return share * min(_LONGEST_SPREAD, instance.idle_timeout)
 
 
 def _unready_question(pod: Pod, answer: ServerAnswer | None, now: datetime) -> Question | None:

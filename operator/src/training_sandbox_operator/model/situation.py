@@ -52,6 +52,8 @@ class Situation:
         environment: the catalogue's entry, None when the catalogue has none of that name.
         known_environments: the catalogue's names, for the people who have to choose one.
         allowed: what the catalogue lets be overridden.
+        answer: what the server said last, None when nothing is known of it.
+        asks_since: when this operator began to ask; what was answered before it does not know.
         pool: the one that the instance names, None when there is none of that name (any more).
         promised: the warm pod that the instance is to claim.
         pool_was_empty: the pool has been looked at for a warm pod, and had none.
@@ -67,6 +69,7 @@ class Situation:
     allowed: Allowances = BY_DEFAULT
     refusal: Refusal | None = None
     answer: ServerAnswer | None = None
+    asks_since: datetime | None = None
     pool: TrainingPool | None = None
     promised: Pod | None = None
     pool_was_empty: bool = False
