@@ -14,12 +14,13 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "host"}
 # Closing such a socket sends RST, which the other side knows as "connection reset by peer".
@@ -37,7 +38,10 @@ class Call:
     Attributes:
         path: without the query.
         at: when it came, by a monotonic clock.
+        headers: but for those of the connection.
         status: what the API server has answered; None as long as it has not, or was not asked.
+        is_told: whether the answer was passed on.
+        is_expired: of a watch: it was told that what it wants to know is forgotten.
     """
 
     method: str
@@ -45,7 +49,10 @@ class Call:
     query: str
     body: bytes
     at: float
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     status: int | None = None
+    is_told: bool = False
+    is_expired: bool = False
 
     @property
     def is_watch(self) -> bool:
@@ -56,6 +63,11 @@ class Call:
         """Whether it changes what is there; leases and events aside."""
         is_aside = "/leases" in self.path or "/events" in self.path
         return self.method not in {"GET", "HEAD"} and not is_aside
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is to create an Event."""
+        return self.method == "POST" and self.path.endswith("/events")
 
     def json(self) -> Any:
         return json.loads(self.body or b"{}")
@@ -187,7 +199,9 @@ class ApiProxy:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        call = Call(request.method, request.path, request.query_string, body, time.monotonic())
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
+        now = time.monotonic()
+        call = Call(request.method, request.path, request.query_string, body, now, headers)
         self.calls.append(call)
         try:
             for fault in self.faults:
@@ -205,15 +219,22 @@ class ApiProxy:
             _reset(request)
             raise ConnectionResetError from None
 
-    async def _forward(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP}
-        async with self._session.request(
-            request.method,
-            self.upstream + request.path_qs,
-            headers=headers,
+    async def deliver(self, call: Call) -> None:
+        """Have the API server carry out a call that nobody waits for any more."""
+        async with self._ask(call, f"{call.path}?{call.query}") as answer:
+            call.status = answer.status
+
+    def _ask(self, call: Call, target: str) -> AbstractAsyncContextManager[ClientResponse]:
+        return self._session.request(
+            call.method,
+            self.upstream + target,
+            headers=call.headers,
             data=call.body or None,
             allow_redirects=False,
-        ) as answer:
+        )
+
+    async def _forward(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        async with self._ask(call, request.path_qs) as answer:
             call.status = answer.status
             for fault in self.faults:
                 await fault.after(call)
@@ -222,18 +243,27 @@ class ApiProxy:
             await response.prepare(request)
             if not call.is_watch:
                 await response.write(await answer.read())
+                call.is_told = True
                 return response
             self._streams[response] = request
             try:
                 rest = b""
                 async for part in answer.content.iter_any():
                     *lines, rest = (rest + part).split(b"\n")
+                    call.is_expired |= any(map(_tells_of_expiry, lines))
                     await asyncio.sleep(self.lag)
                     if lines and response in self._streams:
                         await response.write(b"".join(line + b"\n" for line in lines))
             finally:
                 self._streams.pop(response, None)
             return response
+
+
+def _tells_of_expiry(line: bytes) -> bool:
+    # A decoder for every event would cost more than the proxy itself.
+    if not line.startswith(b'{"type":"ERROR"'):
+        return False
+    return json.loads(line)["object"].get("code") == HTTPStatus.GONE
 
 
 def _reset(request: web.BaseRequest) -> None:

@@ -21,6 +21,7 @@ async def api_server_stopped(rig: Rig) -> None:
             await compact_history(rig)
             await plane.start_api_server(http)
             await asyncio.sleep(3)
+        assert [call for call in trial.proxy.calls if call.is_expired]
         await trial.finish()
 
 

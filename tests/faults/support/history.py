@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.faults.support import token_history
+from tests.faults.support import pool_history, token_history
 from tests.faults.support.seen import INSTANCES, PODS, POOLS, SECRETS, Object, Seen
 
 _TERMINAL = {"Finished", "Failed"}
@@ -28,6 +28,7 @@ class Wrongs:
     double_claims: list[str] = field(default_factory=list[str])
     contradictions: list[str] = field(default_factory=list[str])
     tokens: list[str] = field(default_factory=list[str])
+    over_created: list[str] = field(default_factory=list[str])
 
     def __iter__(self) -> Iterator[str]:
         yield from self.duplicates
@@ -36,6 +37,7 @@ class Wrongs:
         yield from self.double_claims
         yield from self.contradictions
         yield from self.tokens
+        yield from self.over_created
 
 
 @dataclass
@@ -94,6 +96,7 @@ class History:
         wrongs.tokens += token_history.misplaced_tokens(events, self.strangers)
         wrongs.tokens += token_history.missing_tokens(events, self.edited)
         wrongs.tokens += token_history.touched_strangers(events, self.by_hand, self.strangers)
+        wrongs.over_created += pool_history.over_creations(events, self.by_hand)
         return wrongs
 
     def _early_deletions(self, events: list[Seen]) -> Iterator[str]:

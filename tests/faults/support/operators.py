@@ -118,6 +118,7 @@ class Operator:
     """One replica: it is started again whenever it has ended.
 
     Attributes:
+        lives: how often it was started.
         kills: how often it was killed.
         exits: the exit codes with which it has ended by itself.
     """
@@ -133,6 +134,7 @@ class Operator:
         self._up = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
         self.proxy = proxy
+        self.lives = 0
         self.kills = 0
         self.exits: list[int] = []
 
@@ -183,6 +185,7 @@ class Operator:
         while True:
             pid, end = await self._launcher.fork(self._arguments, self._environment, self._log)
             self._pid = pid
+            self.lives += 1
             self._up.set()
             code = await asyncio.shield(end)
             # A process takes a second to start, or waits for the lease of the former one: what

@@ -70,7 +70,7 @@ POINTS: dict[str, Point] = {
     "an instance is deleted": lambda call: (
         call.method == "DELETE" and bool(_INSTANCE.search(call.path))
     ),
-    "an event is created": lambda call: call.method == "POST" and call.path.endswith("/events"),
+    "an event is created": lambda call: call.is_event,
     "a task is bound": lambda call: call.path == "/bind",
     "a server is asked": lambda call: call.path == "/status",
     "a token is written": lambda call: (

@@ -21,6 +21,7 @@ class Row:
         faults: how many calls were answered badly, or streams cut.
         writes: by the operators, as the proxies have seen them; events and leases aside.
         tokens: how many Secrets or Ready instances were not as they should be.
+        over_created: how many pods a pool made when it had enough.
     """
 
     case: str
@@ -36,6 +37,7 @@ class Row:
     double_claims: int
     contradictions: int
     tokens: int
+    over_created: int
 
 
 class Report:
@@ -61,6 +63,7 @@ class Report:
                 double_claims=len(wrongs.double_claims),
                 contradictions=len(wrongs.contradictions),
                 tokens=len(wrongs.tokens),
+                over_created=len(wrongs.over_created),
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -176,6 +177,7 @@ class Trial:
         self.rig.node.faults[self.namespace].clear()
         await self.workload.settle()
         await self._see_that_nothing_is_written()
+        self._see_that_nothing_is_told_again()
         await self.conclude()
 
     async def conclude(self) -> None:
@@ -227,16 +229,28 @@ class Trial:
     async def _see_that_nothing_is_written(self) -> None:
         """Once: what has just settled may have been the next to last thing to be done."""
         for is_last in (False, True):
-            before = [len(operator.proxy.writes) for operator in self.operators]
+            before = [len(operator.proxy.calls) for operator in self.operators]
             await asyncio.sleep(_QUIET_SECONDS)
             written = [
                 f"{call.method} {call.path}"
                 for operator, count in zip(self.operators, before, strict=True)
-                for call in operator.proxy.writes[count:]
+                for call in operator.proxy.calls[count:]
+                if call.is_write or call.is_event
             ]
             if not written:
                 return
             assert not is_last, f"the operator does not come to rest: {written}"
+
+    def _see_that_nothing_is_told_again(self) -> None:
+        """A life of an operator asks for an Event until it is told that there is one."""
+        for operator in self.operators:
+            told = Counter(
+                call.json()["metadata"]["name"]
+                for call in operator.proxy.calls
+                if call.is_event and call.is_told and call.status in {201, 409}
+            )
+            again = [name for name, times in told.items() if times > operator.lives]
+            assert not again, f"told more than once in one of {operator.lives} lives: {again}"
 
     async def _record(self, kind: str, path: str) -> None:
         async for event in self.rig.cluster.follow(path):
