@@ -22,6 +22,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 TrainingInstance = create_namespaced_resource(
     "trainingsandbox.dev", "v1alpha1", "TrainingInstance", "traininginstances"
 )
+TrainingPool = create_namespaced_resource(
+    "trainingsandbox.dev", "v1alpha1", "TrainingPool", "trainingpools"
+)
 
 T = TypeVar("T")
 
@@ -75,6 +78,16 @@ class Namespace:
         }
         kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
 
+    def apply_pool(self, name: str, **spec: Any) -> None:
+        """Applies a pool, of BFCL where it does not matter."""
+        manifest = {
+            "apiVersion": "trainingsandbox.dev/v1alpha1",
+            "kind": "TrainingPool",
+            "metadata": {"name": name, "namespace": self.name},
+            "spec": {"envType": "bfcl", **spec},
+        }
+        kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
+
     def patch(self, name: str, **spec: Any) -> None:
         self.client.patch(
             TrainingInstance,
@@ -104,6 +117,19 @@ class Namespace:
             if condition["type"] == type_:
                 return condition
         return {}
+
+    def pool_status(self, name: str) -> dict[str, Any]:
+        pool = self.client.get(TrainingPool, name, namespace=self.name)
+        return dict(pool.get("status") or {})
+
+    def wait_warm(self, name: str, pods: int) -> None:
+        """Waits until the pool has so many warm pods, all of them ready."""
+
+        def is_full() -> bool:
+            status = self.pool_status(name)
+            return (status.get("readyReplicas"), status.get("replicas")) == (pods, pods)
+
+        wait_until(f"{name} has {pods} pods, all ready", is_full, seconds=240)
 
     def secret(self, name: str) -> Secret | None:
         try:
