@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -190,6 +192,15 @@ class Namespace:
 
     def wait_no_pods(self, *, seconds: float = 90) -> None:
         wait_until(f"no pod is left in {self.name}", lambda: not self.pods(), seconds=seconds)
+
+
+@contextmanager
+def own_namespace(client: Client, prefix: str = "e2e") -> Generator[Namespace]:
+    """A new namespace, which is deleted afterwards with all that is in it."""
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    yield Namespace(name, client)
+    kubectl("delete", "namespace", name, "--wait=false")
 
 
 def cluster_command(name: str) -> str:
