@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,29 @@ from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, own_namesp
 from tests.e2e.support.release import put_back_afterwards
 from training_sandbox import TrainingSandbox
 
+MEASURED = REPOSITORY / "build" / "e2e"
+STARTED = time.time()
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what this run has measured, in whatever process."""
+    measured = [
+        f"{name}: {value:.2f}"
+        for file in sorted(MEASURED.glob("measurements-*.json"))
+        if file.stat().st_mtime >= STARTED
+        for name, value in json.loads(file.read_text()).items()
+    ]
+    if measured:
+        terminalreporter.section("measurements")
+        for line in measured:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +108,6 @@ def measurements(worker_id: str) -> Iterator[dict[str, float]]:
     """Seconds that tests measured, written to build/e2e/measurements-*.json, one a process."""
     seconds: dict[str, float] = {}
     yield seconds
-    target = REPOSITORY / "build" / "e2e" / f"measurements-{worker_id}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    target = MEASURED / f"measurements-{worker_id}.json"
     target.write_text(json.dumps(seconds, indent=2) + "\n")
-    for name, value in seconds.items():
-        print(f"\n{name}: {value:.2f} s", end="")
