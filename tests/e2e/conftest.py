@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lightkube import Client
 
-from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl
-from tests.e2e.support.release import release_values, upgrade
+from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, own_namespace
+from tests.e2e.support.release import put_back_afterwards
 from training_sandbox import TrainingSandbox
+
+MEASURED = REPOSITORY / "build" / "e2e"
+STARTED = time.time()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +22,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what this run has measured, in whatever process."""
+    measured = [
+        f"{name}: {value:.2f}"
+        for file in sorted(MEASURED.glob("measurements-*.json"))
+        if file.stat().st_mtime >= STARTED
+        for name, value in json.loads(file.read_text()).items()
+    ]
+    if measured:
+        terminalreporter.section("measurements")
+        for line in measured:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -29,19 +46,15 @@ def api() -> Client:
 @pytest.fixture
 def namespace(api: Client) -> Iterator[Namespace]:
     """A namespace of the test's own; what the test leaves in it is deleted with it."""
-    name = f"e2e-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    yield Namespace(name, api)
-    kubectl("delete", "namespace", name, "--wait=false")
+    with own_namespace(api) as mine:
+        yield mine
 
 
 @pytest.fixture(scope="session")
 def shared(api: Client) -> Iterator[Namespace]:
     """A namespace for the instance that many tests play in."""
-    name = f"e2e-shared-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    yield Namespace(name, api)
-    kubectl("delete", "namespace", name, "--wait=false")
+    with own_namespace(api, "e2e-shared") as ours:
+        yield ours
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +74,20 @@ def sandbox(shared: Namespace) -> Iterator[TrainingSandbox]:
 @pytest.fixture
 def values(tmp_path: Path) -> Iterator[Path]:
     """The values of the release; it is put back as it was afterwards."""
-    file = tmp_path / "values.json"
-    file.write_text(release_values())
-    yield file
-    upgrade(file)
+    with put_back_afterwards(tmp_path / "values.json") as file:
+        yield file
+
+
+@pytest.fixture
+def values_with(values: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Make a file of the release's values with others in place of some."""
+
+    def make(**changes: Any) -> Path:
+        file = tmp_path / f"values-with-{'-'.join(changes)}.json"
+        file.write_text(json.dumps({**json.loads(values.read_text()), **changes}))
+        return file
+
+    return make
 
 
 Solutions = dict[str, dict[str, Any]]
@@ -85,8 +108,6 @@ def measurements(worker_id: str) -> Iterator[dict[str, float]]:
     """Seconds that tests measured, written to build/e2e/measurements-*.json, one a process."""
     seconds: dict[str, float] = {}
     yield seconds
-    target = REPOSITORY / "build" / "e2e" / f"measurements-{worker_id}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    target = MEASURED / f"measurements-{worker_id}.json"
     target.write_text(json.dumps(seconds, indent=2) + "\n")
-    for name, value in seconds.items():
-        print(f"\n{name}: {value:.2f} s", end="")

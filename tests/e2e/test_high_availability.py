@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,26 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.support.cluster import Namespace, cluster_command, kubectl, wait_until
+from tests.e2e.support.release import SYSTEM, leader, lease_holder
 
 pytestmark = pytest.mark.alone
 
-SYSTEM = "training-sandbox-system"
 NAME = "training-sandbox"
-
-
-def holder() -> str:
-    """The pod that leads; empty when nobody does."""
-    text = kubectl("get", "lease", NAME, "--namespace", SYSTEM, "--output", "json", check=False)
-    try:
-        identity = json.loads(text)["spec"]["holderIdentity"]
-    except (ValueError, KeyError):
-        return ""
-    return identity.partition("_")[0]
-
-
-def identity() -> str:
-    path = "jsonpath={.spec.holderIdentity}"
-    return kubectl("get", "lease", NAME, "--namespace", SYSTEM, "--output", path)
 
 
 def signal_leader(pod: str, name: str) -> None:
@@ -48,10 +32,10 @@ def signal_leader(pod: str, name: str) -> None:
 
 
 @pytest.fixture
-def leader() -> str:
+def leading() -> str:
     kubectl("scale", f"deployment/{NAME}", "--namespace", SYSTEM, "--replicas=2")
     kubectl("rollout", "status", f"deployment/{NAME}", "--namespace", SYSTEM, "--timeout=180s")
-    return wait_until("somebody leads", holder)
+    return wait_until("somebody leads", leader)
 
 
 def kill(pod: str) -> None:
@@ -66,18 +50,18 @@ def end(pod: str) -> None:
 def test_another_operator_takes_over_and_nothing_is_doubled(
     stop: Callable[[str], None],
     key: str,
-    leader: str,
+    leading: str,
     namespace: Namespace,
     measurements: dict[str, float],
 ) -> None:
-    led = identity()
+    led = lease_holder()
     for number in range(3):
         namespace.apply(f"before-{number}", slots=1)
-    stop(leader)
+    stop(leading)
     begin = time.monotonic()
     for number in range(3):
         namespace.apply(f"after-{number}", slots=1)
-    wait_until("another one leads", lambda: identity() not in {"", led})
+    wait_until("another one leads", lambda: lease_holder() not in {"", led})
     wait_until("it works", lambda: namespace.status("after-0").get("podName"))
     measurements[f"handover_{key}_s"] = time.monotonic() - begin
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -150,7 +151,10 @@ def stopped_node(namespace: Namespace) -> Iterator[list[str]]:
 
 @pytest.mark.alone
 def test_a_lost_node_fails_its_instances_and_others_go_on(
-    namespace: Namespace, stopped_node: list[str], task_id: str
+    namespace: Namespace,
+    stopped_node: list[str],
+    task_id: str,
+    measurements: dict[str, float],
 ) -> None:
     # One of the two operators stays: the other one, which may lead, can be lost with the node.
     operator_node = kubectl(
@@ -191,9 +195,11 @@ def test_a_lost_node_fails_its_instances_and_others_go_on(
         lost = box.create_instance(task_id=task_id)["info"]["instance_id"]
         kept = other.create_instance(task_id=task_id)["info"]["instance_id"]
         stopped_node.append(node)
+        stopped = time.monotonic()
         run(cluster_command("node"), "stop", node)
 
         namespace.wait_phase("stranded", "Failed", seconds=180)
+        measurements["node_lost_told_s"] = time.monotonic() - stopped
         assert namespace.condition("stranded", "Ready")["reason"] == "NodeLost"
         with pytest.raises(InstanceLost, match="NodeLost"):
             box.step(lost, action("A message of no calls."))

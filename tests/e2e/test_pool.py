@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.crd_cases import BadObject, manifest
-from tests.e2e.pool_cases import BAD_CLAIMS, BAD_POOLS, BadPool, pool
+from tests.e2e.pool_cases import BAD_CLAIMS, BAD_POOLS, BadPool
 from tests.e2e.support.cluster import Namespace, kubectl, wait_until
 from training_sandbox import TrainingSandbox
 
@@ -22,24 +22,11 @@ def apply(document: dict[str, Any]) -> str:
     )
 
 
-def pool_status(namespace: Namespace) -> dict[str, Any]:
-    answer = kubectl("get", "tpool", "warm", "--namespace", namespace.name, "--output", "json")
-    return json.loads(answer).get("status", {})
-
-
-def wait_full(namespace: Namespace, ready: int) -> None:
-    def is_full() -> bool:
-        status = pool_status(namespace)
-        return (status.get("readyReplicas"), status.get("replicas")) == (ready, ready)
-
-    wait_until(f"{ready} warm pods are ready", is_full, seconds=240)
-
-
 @pytest.fixture
 def warm(namespace: Namespace) -> Iterator[Namespace]:
     """A namespace with a pool of two warm pods."""
-    apply(pool("warm", namespace.name, {"envType": "bfcl", "replicas": 2, "slots": 2}))
-    wait_full(namespace, 2)
+    namespace.apply_pool("warm", replicas=2, slots=2)
+    namespace.wait_warm("warm", 2)
     yield namespace
     kubectl("delete", "tpool", "warm", "--namespace", namespace.name, "--ignore-not-found")
 
@@ -54,7 +41,7 @@ def test_a_claim_takes_a_warm_pod_and_the_pool_makes_another(warm: Namespace) ->
     assert [(one.kind, one.name) for one in pod.metadata.ownerReferences or []] == [
         ("TrainingInstance", "claimed")
     ]
-    wait_full(warm, 2)
+    warm.wait_warm("warm", 2)
     warm.delete("claimed")
     wait_until(
         "the claimed pod goes with its instance",
@@ -81,23 +68,45 @@ def test_a_task_that_is_not_known_fails_the_instance(warm: Namespace) -> None:
 
 
 def test_a_claim_waits_for_a_pod_and_is_served_when_there_is_one(namespace: Namespace) -> None:
-    apply(pool("warm", namespace.name, {"envType": "bfcl", "slots": 1}))
+    namespace.apply_pool("warm", replicas=0, slots=1)
     namespace.apply("patient", **CLAIM)
     namespace.wait_ready_condition("patient", "WaitingForPool")
     kubectl("scale", "tpool/warm", "--replicas=1", "--namespace", namespace.name)
     namespace.wait_phase("patient", "Ready")
 
 
+def test_a_horizontal_pod_autoscaler_scales_a_pool(namespace: Namespace) -> None:
+    namespace.apply_pool("warm", replicas=1)
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "warm", "namespace": namespace.name},
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": "trainingsandbox.dev/v1alpha1",
+                "kind": "TrainingPool",
+                "name": "warm",
+            },
+            # More than there are, which needs no metrics.
+            "minReplicas": 2,
+            "maxReplicas": 3,
+        },
+    }
+    kubectl("apply", "--filename", "-", stdin=json.dumps(autoscaler))
+    namespace.wait_warm("warm", 2)
+    assert namespace.pool_status("warm")["targetReplicas"] == 2
+
+
 def test_another_variable_replaces_warm_pods_and_not_claimed_ones(warm: Namespace) -> None:
     warm.apply("claimed", **CLAIM)
     kept = warm.wait_phase("claimed", "Ready", seconds=20)["podUID"]
-    wait_full(warm, 2)
-    before = pool_status(warm)["templateHash"]
+    warm.wait_warm("warm", 2)
+    before = warm.pool_status("warm")["templateHash"]
     patch = json.dumps({"spec": {"env": [{"name": "LANG", "value": "C.UTF-8"}]}})
     kubectl("patch", "tpool", "warm", "--namespace", warm.name, "--type=merge", "--patch", patch)
 
     def is_replaced() -> bool:
-        status = pool_status(warm)
+        status = warm.pool_status("warm")
         return status["templateHash"] != before and (
             status["updatedReplicas"] == status["readyReplicas"] == status["replicas"] == 2
         )

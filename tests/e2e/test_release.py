@@ -1,18 +1,18 @@
-"""The chart's life: upgrade under a running episode, `helm test`, uninstall, install again."""
+"""What a release tells and checks by itself, and a world of the user's own in its catalogue."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Solutions
-from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, run, wait_until
-from tests.e2e.support.play import action, play
-from tests.e2e.support.release import SYSTEM, helm, operator_pods, upgrade
+from tests.e2e.support.cluster import REPOSITORY, Namespace, kubectl, run
+from tests.e2e.support.play import play
+from tests.e2e.support.release import SYSTEM, helm, upgrade
 from training_sandbox import TrainingSandbox
 
 pytestmark = pytest.mark.alone
@@ -27,59 +27,6 @@ def test_the_notes_name_the_next_command() -> None:
 def test_helm_test_plays_an_episode() -> None:
     answer = helm("test", "training-sandbox", "--timeout", "5m")
     assert "Phase:          Succeeded" in answer
-
-
-def test_an_upgrade_disturbs_no_running_episode(
-    values: Path, namespace: Namespace, solutions: Solutions, tmp_path: Path
-) -> None:
-    task_id, solution = next(iter(solutions.items()))
-    with TrainingSandbox(env_type="appworld", namespace=namespace.name, name="steady") as box:
-        instance_id = box.create_instance(task_id=task_id)["info"]["instance_id"]
-        first, *rest = solution["right"]
-        box.step(instance_id, action(first))
-        before, former = namespace.status("steady"), operator_pods()
-
-        changed = tmp_path / "changed.json"
-        changed.write_text(json.dumps({**json.loads(values.read_text()), "logLevel": "debug"}))
-        upgrade(changed)
-        wait_until("the operators are others", lambda: former.isdisjoint(operator_pods()))
-
-        answers = [box.step(instance_id, action(code)) for code in rest]
-        assert answers[-1]["reward"] == 1.0
-        assert namespace.status("steady")["podUID"] == before["podUID"]
-
-
-def objects_of_the_release() -> list[str]:
-    """Everything that Helm has made but for the CRDs, by name."""
-    kinds = "deployments,configmaps,services,serviceaccounts,roles,rolebindings,clusterroles"
-    return kubectl(
-        *("get", f"{kinds},clusterrolebindings,networkpolicies,poddisruptionbudgets"),
-        *("--all-namespaces", "--output", "name"),
-        *("--selector", "app.kubernetes.io/instance=training-sandbox"),
-    ).split()
-
-
-def test_uninstalling_keeps_instances_and_installing_again_takes_them_over(
-    values: Path, namespace: Namespace, solutions: Solutions
-) -> None:
-    task_id, solution = next(iter(solutions.items()))
-    namespace.apply("orphan", envType="appworld", slots=1)
-    pod = namespace.wait_phase("orphan", "Ready")["podUID"]
-    assert objects_of_the_release()
-    helm("uninstall", "training-sandbox", "--wait")
-    crds = kubectl("get", "crds", "--output", "name")
-    assert "traininginstances.trainingsandbox.dev" in crds
-    assert "trainingpools.trainingsandbox.dev" in crds
-    assert namespace.status("orphan")["podUID"] == pod
-    assert objects_of_the_release() == []
-    # The operator made it, not Helm.
-    kubectl("get", "lease", "training-sandbox", "--namespace", SYSTEM)
-
-    upgrade(values)
-    with TrainingSandbox.attach("orphan", namespace=namespace.name) as box:
-        assert play(box, task_id, solution["right"]) == 1.0
-    namespace.delete("orphan")
-    namespace.wait_no_pods()
 
 
 @pytest.fixture
@@ -162,11 +109,15 @@ def another_world(namespace: Namespace, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_an_environment_with_a_mounted_world_serves_that_world(
-    values: Path, namespace: Namespace, another_world: Path, tmp_path: Path, solutions: Solutions
+    values: Path,
+    values_with: Callable[..., Path],
+    namespace: Namespace,
+    another_world: Path,
+    solutions: Solutions,
 ) -> None:
-    changed = json.loads(values.read_text())
-    changed["environments"]["appworld-mounted"] = {
-        "image": changed["environments"]["appworld"]["image"],
+    environments = json.loads(values.read_text())["environments"]
+    environments["appworld-mounted"] = {
+        "image": environments["appworld"]["image"],
         "slots": 4,
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "3Gi"}},
         "env": [{"name": "APPWORLD_ROOT", "value": "/world"}],
@@ -175,9 +126,7 @@ def test_an_environment_with_a_mounted_world_serves_that_world(
         ],
         "volumeMounts": [{"name": "world", "mountPath": "/world", "readOnly": True}],
     }
-    file = tmp_path / "mounted.json"
-    file.write_text(json.dumps(changed))
-    upgrade(file)
+    upgrade(values_with(environments=environments))
 
     theirs = json.loads((another_world / "solutions.json").read_text())
     assert set(theirs) != set(solutions)

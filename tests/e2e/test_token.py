@@ -86,17 +86,8 @@ def test_a_secret_cannot_be_edited_comes_back_when_deleted_and_goes_with_its_ins
 
 
 def test_warm_pods_have_no_secret_and_a_claimed_one_has(namespace: Namespace) -> None:
-    pool = {
-        "apiVersion": "trainingsandbox.dev/v1alpha1",
-        "kind": "TrainingPool",
-        "metadata": {"name": "warm", "namespace": namespace.name},
-        "spec": {"envType": "bfcl", "replicas": 1},
-    }
-    kubectl("apply", "--filename", "-", stdin=json.dumps(pool))
-    kubectl(
-        *("wait", "--for=condition=Ready", "tpool/warm"),
-        *("--namespace", namespace.name, "--timeout=120s"),
-    )
+    namespace.apply_pool("warm", replicas=1)
+    namespace.wait_warm("warm", 1)
     secrets = ("get", "secrets", "--namespace", namespace.name, "--output", "name")
     assert kubectl(*secrets) == ""
     namespace.apply("claimed", envType="bfcl", poolRef={"name": "warm"})

@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +23,9 @@ from lightkube.types import PatchType
 REPOSITORY = Path(__file__).resolve().parents[3]
 TrainingInstance = create_namespaced_resource(
     "trainingsandbox.dev", "v1alpha1", "TrainingInstance", "traininginstances"
+)
+TrainingPool = create_namespaced_resource(
+    "trainingsandbox.dev", "v1alpha1", "TrainingPool", "trainingpools"
 )
 
 T = TypeVar("T")
@@ -75,6 +80,16 @@ class Namespace:
         }
         kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
 
+    def apply_pool(self, name: str, **spec: Any) -> None:
+        """Applies a pool, of BFCL where it does not matter."""
+        manifest = {
+            "apiVersion": "trainingsandbox.dev/v1alpha1",
+            "kind": "TrainingPool",
+            "metadata": {"name": name, "namespace": self.name},
+            "spec": {"envType": "bfcl", **spec},
+        }
+        kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
+
     def patch(self, name: str, **spec: Any) -> None:
         self.client.patch(
             TrainingInstance,
@@ -104,6 +119,19 @@ class Namespace:
             if condition["type"] == type_:
                 return condition
         return {}
+
+    def pool_status(self, name: str) -> dict[str, Any]:
+        pool = self.client.get(TrainingPool, name, namespace=self.name)
+        return dict(pool.get("status") or {})
+
+    def wait_warm(self, name: str, pods: int) -> None:
+        """Waits until the pool has so many warm pods, all of them ready."""
+
+        def is_full() -> bool:
+            status = self.pool_status(name)
+            return (status.get("readyReplicas"), status.get("replicas")) == (pods, pods)
+
+        wait_until(f"{name} has {pods} pods, all ready", is_full, seconds=240)
 
     def secret(self, name: str) -> Secret | None:
         try:
@@ -164,6 +192,15 @@ class Namespace:
 
     def wait_no_pods(self, *, seconds: float = 90) -> None:
         wait_until(f"no pod is left in {self.name}", lambda: not self.pods(), seconds=seconds)
+
+
+@contextmanager
+def own_namespace(client: Client, prefix: str = "e2e") -> Generator[Namespace]:
+    """A new namespace, which is deleted afterwards with all that is in it."""
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    yield Namespace(name, client)
+    kubectl("delete", "namespace", name, "--wait=false")
 
 
 def cluster_command(name: str) -> str:

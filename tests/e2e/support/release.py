@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.support.cluster import REPOSITORY, kubectl, run
@@ -36,9 +38,17 @@ def upgrade(values: Path, chart: Path = CHART) -> None:
     )
 
 
+@contextmanager
+def put_back_afterwards(file: Path) -> Generator[Path]:
+    """Write the values of the release to a file; the release is as it was afterwards."""
+    file.write_text(release_values())
+    yield file
+    upgrade(file)
+
+
 def operator_pods() -> set[str]:
-    """UIDs of the operators that run, those that are about to end too."""
-    uids = kubectl(
+    """Names of the operators that run, those that are about to end too."""
+    names = kubectl(
         "get",
         "pods",
         "--namespace",
@@ -48,6 +58,20 @@ def operator_pods() -> set[str]:
         "--selector",
         "app.kubernetes.io/component=operator",
         "--output",
-        "jsonpath={.items[*].metadata.uid}",
+        "jsonpath={.items[*].metadata.name}",
     )
-    return set(uids.split())
+    return set(names.split())
+
+
+def lease_holder() -> str:
+    """The identity of the operator that leads; empty when none does."""
+    path = "jsonpath={.spec.holderIdentity}"
+    return kubectl(
+        *("get", "lease", "training-sandbox", "--namespace", SYSTEM),
+        *("--output", path, "--ignore-not-found"),
+    )
+
+
+def leader() -> str:
+    """The pod that leads; empty when none does."""
+    return lease_holder().partition("_")[0]
