@@ -162,7 +162,8 @@ class World:
             assert pod.terminates_at is not None
             assert self.now >= pod.terminates_at + timedelta(seconds=30)
         else:
-            assert not is_own or self.instance.phase == "Failed", "the pod of a living instance"
+            is_living = self.instance.phase != "Failed" and not self.instance.is_being_deleted
+            assert not (is_own and is_living), "the pod of a living instance"
             pods[uid] = replace(pod, terminates_at=self.now + timedelta(seconds=30))
         self.change(pods=tuple(pods.values()))
 

@@ -175,3 +175,14 @@ async def test_a_namespace_whose_servers_are_slow_holds_up_no_other(
 async def hold(places: Places, namespace: str) -> None:
     async with places.take(namespace):
         await asyncio.Event().wait()
+
+
+async def test_a_question_that_fails_by_a_fault_is_answered_by_silence(
+    session: aiohttp.ClientSession, cache: Cache, clock: Clock, answered: asyncio.Queue[Key]
+) -> None:
+    def fail(_: str | None) -> dict[str, str]:
+        raise ZeroDivisionError
+
+    silence = await answer(Asker(session, cache, clock, fail), cache, answered)
+    assert isinstance(silence, ServerSilence)
+    assert "ZeroDivisionError" in silence.error

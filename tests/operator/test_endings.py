@@ -6,6 +6,7 @@ from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.instance_steps import POD, become, phase, reason, serve
+from training_sandbox_operator.model.timestamps import format_timestamp
 
 
 async def test_an_instance_is_deleted_at_the_end_of_its_ttl(
@@ -197,3 +198,15 @@ async def test_last_words_that_no_utf_8_can_hold_are_told_all_the_same(
     cluster.change("pods", POD, become(ended))
     await loop.settle()
     assert (phase(cluster), reason(cluster)) == ("Failed", "ZygoteDied")
+
+
+async def test_the_pod_of_an_instance_that_a_finalizer_keeps_is_ended(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+) -> None:
+    pod = await serve(loop, cluster, sandbox)
+    ending = {"deletionTimestamp": format_timestamp(build.CREATED), "finalizers": ["example/x"]}
+    cluster.change("traininginstances", "demo", lambda one: one["metadata"].update(ending))
+    cluster.writes.clear()
+    await loop.settle()
+    await loop.settle()
+    assert cluster.writes == [f"DELETE research/pods/{pod['metadata']['name']}"]

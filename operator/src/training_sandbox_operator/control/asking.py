@@ -1,6 +1,7 @@
 """Asking servers in the background, so that one that does not answer holds nobody up."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -17,6 +18,8 @@ from training_sandbox_operator.decisions.actions import AskServer, BindTask
 from training_sandbox_operator.decisions.questions import IDLE_OCCASION
 from training_sandbox_operator.model.names import Key
 from training_sandbox_operator.model.server import ServerAnswer, ServerSilence
+
+_log = logging.getLogger(__name__)
 
 # One namespace has half of these places, see Places. A server that is silent keeps one for seconds.
 _ASKED_AT_ONCE = 128
@@ -121,9 +124,14 @@ class Asker:
                 clock=self._clock,
             )
         except ServerUnreachableError as error:
-            before = self._cache.answer_of(uid)
-            failures = before.failures if isinstance(before, ServerSilence) else 0
-            return ServerSilence(self._clock(), question.occasion, failures + 1, str(error))
+            why = str(error)
+        except Exception as error:  # noqa: BLE001
+            # A fault of this program must not leave the instance without any answer.
+            _log.exception("%s cannot be asked", question.address)
+            why = f"{type(error).__name__}: {error}"
+        before = self._cache.answer_of(uid)
+        failures = before.failures if isinstance(before, ServerSilence) else 0
+        return ServerSilence(self._clock(), question.occasion, failures + 1, why)
 
 
 def _asked(question: AskServer | BindTask) -> tuple[Key, str]:

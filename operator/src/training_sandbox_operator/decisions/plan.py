@@ -62,14 +62,23 @@ def plan(situation: Situation, now: datetime) -> Plan:
     """Return what is to be done about an instance and its pods."""
     leftovers = _plan_leftovers(situation, now)
     instance = situation.instance
-    if instance is None or instance.is_being_deleted:
+    if instance is None:
         return leftovers
-    own = (
-        _plan_terminal(situation, instance, now)
-        if instance.is_terminal
-        else _plan_living(situation, instance, now)
-    )
+    if instance.is_being_deleted:
+        own = _plan_farewell(situation)
+    elif instance.is_terminal:
+        own = _plan_terminal(situation, instance, now)
+    else:
+        own = _plan_living(situation, instance, now)
     return Plan(leftovers.actions + own.actions, _earliest(leftovers.deadline, own.deadline))
+
+
+def _plan_farewell(situation: Situation) -> Plan:
+    """End the pod: the instance itself stays for as long as somebody's finalizer does."""
+    pod = situation.pod
+    if pod is None or pod.terminates_at is not None:
+        return Plan()
+    return Plan((DeletePod(pod.key, pod.uid),))
 
 
 def _plan_leftovers(situation: Situation, now: datetime) -> Plan:
