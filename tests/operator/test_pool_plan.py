@@ -290,6 +290,15 @@ def test_nothing_is_scaled_down_before_the_demand_is_known() -> None:
     assert target(claims(0, after(0), known_for=120)) == 2
 
 
+def test_pods_that_replace_others_are_not_taken_for_demand_before_it_is_known() -> None:
+    spec: dict[str, Any] = {"minReplicas": 1, "maxReplicas": 9}
+    old, new = build.pool(**spec), build.pool(**spec, slots=2, status={"targetReplicas": 4})
+    warm = [*pods(old, 4), build.warm_pod(new, 4, status=STARTING)]
+    decided = decide(new, warm, demand=claims(0, after(0), known_for=1))
+    assert told(decided)["targetReplicas"] == 4
+    assert created(decided) == []
+
+
 # Who gets what.
 
 

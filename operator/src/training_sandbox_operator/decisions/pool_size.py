@@ -39,13 +39,20 @@ def pool_size(
         return PoolSize(pool.fewest)
     demand = situation.demand
     if demand is None:
-        return PoolSize(_within(pool, max(members.alive, situation.waiting)))
+        return PoolSize(_within(pool, max(_as_before(pool, members), situation.waiting)))
     wanted = situation.waiting + _claimed_while_starting(demand.rate(now), members.current)
+    kept, known_at = 0, None
     if not demand.is_known(now):
-        known_at = demand.known_since + 2 * MEMORY
-        return PoolSize(_within(pool, max(members.alive, wanted)), known_at)
-    is_falling = _within(pool, wanted) > pool.fewest
-    return PoolSize(_within(pool, wanted), now + _PERIOD if is_falling else None)
+        kept, known_at = _as_before(pool, members), demand.known_since + 2 * MEMORY
+    target = _within(pool, max(wanted, kept))
+    is_falling = target > max(kept, pool.fewest)
+    return PoolSize(target, now + _PERIOD if is_falling else known_at)
+
+
+def _as_before(pool: TrainingPool, members: Members) -> int:
+    """Return how many pods there are, without those that are to replace others."""
+    told: int = pool.status.get("targetReplicas", members.alive)
+    return min(members.alive, told)
 
 
 def _claimed_while_starting(rate: float, pods: Sequence[Pod]) -> int:
