@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.operator.conftest import Clock, Loop
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.pool_steps import (
@@ -15,6 +17,7 @@ from tests.operator.pool_steps import (
     reason_of,
     status_of,
 )
+from training_sandbox_operator.model.names import Key
 
 
 def current(cluster: FakeCluster) -> tuple[str, str]:
@@ -207,3 +210,15 @@ async def test_a_deleted_pool_makes_no_more_pods(
     await loop.settle()
     assert not cluster.of_kind("pods")
     assert reason_of(cluster, "demo") == "PoolNotFound"
+
+
+@pytest.mark.parametrize("queue", ["_pool_queue", "_claims"])
+async def test_a_namespace_with_a_thousand_pools_does_not_hold_up_another(
+    loop: Loop, queue: str
+) -> None:
+    keys = [Key("large", f"pool-{number}") for number in range(1000)] + [Key("small", "only")]
+    for number, key in enumerate(keys, 1):
+        metadata = {**key._asdict(), "uid": f"uid-{number}", "resourceVersion": str(number)}
+        loop.controller.observe_pool(None, {"metadata": metadata, "spec": {"envType": "appworld"}})
+    waiting = getattr(loop.controller, queue)
+    assert {(await waiting.get()).namespace for _ in range(2)} == {"large", "small"}

@@ -38,6 +38,10 @@ _DELETED = "DELETED"
 _POOLS_AT_ONCE = 4
 
 
+def _namespace_of(key: Key) -> str:
+    return key.namespace
+
+
 def utc_now() -> datetime:
     """Return the present time."""
     return datetime.now(UTC)
@@ -74,14 +78,14 @@ class Controller:
         self._journeys = Journeys(metrics)
         self._pace = Pace(max(1, min(workers // 2, Urgency.START)))
         self._queue: WorkQueue[Key] = WorkQueue(
-            lambda key: key.namespace,
+            _namespace_of,
             is_start=self._is_start,
             starts_at_once=lambda: self._pace.starts_at_once,
         )
         self._deadlines: Deadlines[Key] = Deadlines(partial(metrics.observe_late, "instance"))
-        self._pool_queue: WorkQueue[Key] = WorkQueue()
+        self._pool_queue: WorkQueue[Key] = WorkQueue(_namespace_of)
         self._pool_deadlines: Deadlines[Key] = Deadlines(partial(metrics.observe_late, "pool"))
-        self._claims: WorkQueue[Key] = WorkQueue()
+        self._claims: WorkQueue[Key] = WorkQueue(_namespace_of)
         self._cache = Cache(
             self._queue.add,
             PoolTable(
