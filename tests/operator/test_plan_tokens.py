@@ -224,3 +224,15 @@ def test_where_tokens_are_switched_off_the_pod_is_told_so() -> None:
     variables = {one["name"]: one.get("value") for one in container["env"]}
     assert variables["SANDBOX_AUTH"] == "off"
     assert "SANDBOX_TOKEN_PUBLIC_KEY" not in variables
+
+
+def test_a_token_that_is_gone_as_soon_as_it_was_written_is_written_again_after_a_while() -> None:
+    """Else the operator and the garbage collector would race while no watch tells of an end."""
+    decided = decide(TOLD, token_written_at=after(20), at=20.5)
+    assert WriteToken not in kinds(decided)
+    assert decided.deadline == after(22)
+    assert WriteToken in kinds(decide(TOLD, token_written_at=after(20), at=22))
+
+
+def test_a_token_that_nobody_was_told_of_is_written_again_at_once() -> None:
+    assert WriteToken in kinds(decide(token_written_at=after(20), at=20.5))

@@ -126,9 +126,10 @@ async def test_the_operator_is_never_told_what_the_secrets_of_instances_hold(
 
 
 async def test_a_deleted_secret_comes_back_as_it_was(
-    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
 ) -> None:
     await serve(loop, cluster, sandbox)
+    clock.advance(2)
     before = cluster.remove("secrets", "demo-token")["stringData"]
     await loop.settle()
     assert token_secret(cluster)["stringData"] == before
@@ -142,9 +143,10 @@ def relabel_secret(cluster: FakeCluster, loop: Loop, value: str | None) -> None:
 
 
 async def test_a_secret_that_has_lost_its_label_is_written_again(
-    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
 ) -> None:
     await serve(loop, cluster, sandbox)
+    clock.advance(2)
     before = token_secret(cluster)
     relabel_secret(cluster, loop, None)
     await loop.work()
@@ -179,9 +181,10 @@ async def test_a_secret_whose_end_is_told_late_stays_known_as_it_is_now(
 
 
 async def test_a_secret_that_is_gone_is_not_brought_back_by_what_was_read_before(
-    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
 ) -> None:
     await serve(loop, cluster, sandbox)
+    clock.advance(2)
     read_before = deepcopy(token_secret(cluster))
     gone = cluster.remove("secrets", "demo-token")
     gone["metadata"]["resourceVersion"] = str(next(cluster.versions))

@@ -6,9 +6,20 @@ from tests.faults.cases import (
     by_hand,
     clock,
     killed,
+    late_writes,
     tokens,
     two_operators,
     watches,
 )
 
-ALL = (killed, bad_answers, watches, two_operators, by_hand, tokens, clock, api_server_away)
+ALL = (
+    killed,
+    bad_answers,
+    late_writes,
+    watches,
+    two_operators,
+    by_hand,
+    tokens,
+    clock,
+    api_server_away,
+)

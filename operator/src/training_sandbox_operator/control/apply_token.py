@@ -61,6 +61,7 @@ class TokenApplier:
             self._refuse(instance, Reason.TOKEN_REJECTED, error.message)
             return
         _log.info("%s: wrote the token of incarnation %s", instance.key, action.incarnation)
+        self._cache.note_token_written(instance, self._clock())
         self._store(instance, TokenSecret.from_api(raw))
 
     async def _look_at_what_is_there(

@@ -29,6 +29,7 @@ class _Memory:
 
     refusal: Refusal | None = None
     token_refusal: Refusal | None = None
+    token_written_at: datetime | None = None
     answer: ServerAnswer | None = None
 
 
@@ -107,6 +108,7 @@ class Cache:
             public_key=self._public_key,
             token_secret=self._secrets.get(key._replace(name=token_secret_name(key.name))),
             token_refusal=memory.token_refusal,
+            token_written_at=memory.token_written_at,
         )
 
     def pool_situation(self, key: Key, catalogue: Catalogue) -> PoolSituation:
@@ -222,6 +224,12 @@ class Cache:
         if memory is not None and memory.token_refusal != refusal:
             memory.token_refusal = refusal
             self._on_change(instance.key)
+
+    def note_token_written(self, instance: TrainingInstance, now: datetime) -> None:
+        """Remember that the instance's token was written."""
+        memory = self._remember(instance.key, instance.uid)
+        if memory is not None:
+            memory.token_written_at = now
 
     def token_refusal_of(self, uid: str) -> Refusal | None:
         """Return why this instance's token could not be written, if it could not."""

@@ -4,7 +4,7 @@ A server that checks tokens takes those of its incarnation. They are derived fro
 the instance and the incarnation, so that two who write one write the same.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from training_sandbox_operator.decisions.actions import EmitEvent, Plan, WriteToken
@@ -24,6 +24,9 @@ from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.situation import Situation
 
 TOKEN_FIELD = "token"
+
+# The garbage collector deletes at once what belongs to an instance whose end nobody has told of.
+_WRITTEN_AGAIN_AFTER = timedelta(seconds=2)
 
 
 class TokenState(Enum):
@@ -80,6 +83,11 @@ def plan_token(situation: Situation, instance: TrainingInstance, pod: Pod, now: 
     refusal = situation.token_refusal
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)
+    written_at = situation.token_written_at
+    if written_at is not None and _was_told(instance, pod):
+        again_at = written_at + _WRITTEN_AGAIN_AFTER
+        if now < again_at:
+            return Plan(deadline=again_at)
     secret = situation.token_secret
     # A stranger's Secret is never deleted, whatever it is labelled: it is met when ours is created.
     replaced = secret if secret is not None and secret.is_of(instance.key.name) else None

@@ -60,6 +60,7 @@ class Situation:
         public_key: of the key that this operator signs tokens with; None when it signs none.
         token_secret: the Secret of the name that the instance's token has, if an operator made it.
         token_refusal: why that could not be written.
+        token_written_at: when this operator wrote it last.
     """
 
     instance: TrainingInstance | None
@@ -76,6 +77,7 @@ class Situation:
     public_key: str | None = None
     token_secret: TokenSecret | None = None
     token_refusal: Refusal | None = None
+    token_written_at: datetime | None = None
 
     @property
     def pod(self) -> Pod | None:
