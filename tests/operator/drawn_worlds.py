@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.operator import builders as build
 from tests.operator.builders import after
+from tests.operator.drawing import rarely, weighed
 from tests.operator.standing_world import World
 from training_sandbox_operator.decisions.pod_spec import LARGEST_PARAMS
 from training_sandbox_operator.decisions.verdict import binding_occasion, readiness_occasion
@@ -33,10 +34,8 @@ KEYS = [*[build.PUBLIC_KEY] * 4, "FormerKey", None]
 moments = st.sampled_from([0, 5, 10, 20, 100, 299, 400, 5000]).map(after)
 
 serving = st.just(build.serving())
-pod_states = st.one_of(
-    serving,
-    serving,
-    serving,
+pod_states = weighed(
+    *[serving] * 4,
     st.just({"phase": "Pending"}),
     st.builds(
         lambda reason: build.pod_status(phase="Pending", state=build.waiting(reason)),
@@ -99,10 +98,6 @@ def uid(pod: Pod) -> str:
     return pod.uid
 
 
-def rarely(draw: st.DrawFn, one_in: int = 10) -> bool:
-    return draw(st.integers(1, one_in)) == one_in
-
-
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     now = draw(moments)
@@ -124,7 +119,7 @@ def worlds(draw: st.DrawFn) -> World:
         None if rarely(draw) else instance,
         *pods,
         allowed=draw(allowances),
-        refusal=draw(st.none() | st.none() | refusals("PodRejected")),
+        refusal=draw(weighed(st.none(), st.none(), st.none(), refusals("PodRejected"))),
         answer=draw(st.none() | answers(pods, now)),
         asks_since=draw(st.none() | moments.filter(lambda since: since <= now)),
         pool=pool,
@@ -133,7 +128,7 @@ def worlds(draw: st.DrawFn) -> World:
         public_key=public_key,
         token_secret=draw(st.none() | token_secrets(bare, pods)),
         token_refusal=draw(
-            st.none() | st.none() | refusals("TokenRejected") | refusals("TokenSecretConflict")
+            weighed(*[st.none()] * 4, refusals("TokenRejected"), refusals("TokenSecretConflict"))
         ),
     )
     return World(
@@ -201,7 +196,7 @@ def token_secrets(draw: st.DrawFn, instance: TrainingInstance, pods: list[Pod]) 
 def pods_of(draw: st.DrawFn, instance: TrainingInstance, now: datetime) -> Pod:
     """A pod of the instance, of an earlier one of its name, or one that it has claimed."""
     owner = draw(st.sampled_from([instance, instance, replace(instance, uid=OTHER_UID)]))
-    ending = draw(st.none() | st.none() | moments)
+    ending = draw(weighed(*[st.none()] * 5, moments))
     status = draw(pod_states)
     key = draw(st.sampled_from(KEYS))
     if instance.pool_name is not None and draw(st.booleans()):
