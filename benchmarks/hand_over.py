@@ -12,7 +12,7 @@ import psutil
 from benchmarks.control_plane import ControlPlane, free_port
 from benchmarks.figures import BenchmarkError, Figures
 from benchmarks.operator_measures import instance
-from benchmarks.operator_rig import INSTANCES, NAMESPACE, Rig, until
+from benchmarks.operator_rig import INSTANCES, NAMESPACE, PODS, Rig, until
 
 _LEASE = f"{NAMESPACE}/hand-over"
 
@@ -43,8 +43,11 @@ class Candidate:
             return None
 
 
-async def measure_hand_over(rig: Rig, figures: Figures) -> None:
-    """From the signal to the leader until an instance that is created then has its pod."""
+async def measure_hand_over(rig: Rig, figures: Figures, suffix: str = "") -> None:
+    """From the signal to the leader until an instance that is created then has its pod.
+
+    The rig's own operator stands still meanwhile.
+    """
     rig.operator.stop()
     api, http, ports = rig.api, rig.http, (free_port(), free_port())
     for signalled, number in (("sigkill", signal.SIGKILL), ("sigterm", signal.SIGTERM)):
@@ -55,16 +58,22 @@ async def measure_hand_over(rig: Rig, figures: Figures) -> None:
             return sorted(map(str, answers)) == ["False", "True"]
 
         await until("one of two operators leads", one_leads)
-        leading = [one for one in candidates if await one.leads(http)]
+        (leader,) = [one for one in candidates if await one.leads(http)]
+        (other,) = [one for one in candidates if one is not leader]
         begin = time.perf_counter()
-        leading[0].process.send_signal(number)
-        created = instance(f"hand-over-{signalled}")
-        await api.call("POST", INSTANCES, created)
-        name = created["metadata"]["name"]
-        await until("the instance has a pod", partial(rig.has_pod, name))
-        figures.set(f"handover_{signalled}_s", time.perf_counter() - begin)
+        leader.process.send_signal(number)
+        name = f"hand-over-{signalled}"
+        await api.call("POST", INSTANCES, instance(name))
+        await until("the other one leads", partial(other.leads, http))
+        knows_all = time.perf_counter() - begin
+        await until("the instance has a pod", partial(rig.has, PODS, name))
+        key = f"handover_{signalled}_s{suffix}"
+        figures.set(key, time.perf_counter() - begin)
+        figures.details[f"{key}_until_all_is_listed"] = round(knows_all, 3)
         await _end(candidates)
         await api.call("DELETE", f"{INSTANCES}/{name}")
+    rig.operator.start()
+    await rig.operator.until_healthy(http)
 
 
 async def _end(candidates: list[Candidate]) -> None:

@@ -36,6 +36,8 @@ GOALS: dict[str, Goal | None] = {
     "ttl_late_s_p99": at_most(2),
     "handover_sigkill_s": at_most(15),
     "handover_sigterm_s": at_most(2),
+    "handover_sigkill_s_10k": None,
+    "handover_sigterm_s_10k": None,
 }
 PARTS = ("claims", "rate", "bare", "ready", "hand-over", "many", "ttl")
 _RATES = (25, 50, 75, 100, 125, 150, 175, 200, 250)
@@ -85,6 +87,8 @@ async def _measure_many(rig: Rig, parts: list[str], figures: Figures, scale: flo
     if "many" in parts:
         _tell("a start of the operator, and two minutes in which nothing happens")
         await measures.measure_many(rig, figures, count=count)
+        _tell("the leader of two operators is killed, and ended")
+        await measure_hand_over(rig, figures, f"_{measures.suffix_of(count)}")
     if "ttl" in parts:
         _tell(f"{2_000 * scale:,.0f} instances end within a minute")
         await measures.measure_ttl(rig.api, figures, due=int(2_000 * scale), within=60)

@@ -21,6 +21,7 @@ INSTANCES = f"{_ROOT}/traininginstances"
 POOLS = f"{_ROOT}/trainingpools"
 PODS = f"api/v1/namespaces/{NAMESPACE}/pods"
 SECRETS = f"api/v1/namespaces/{NAMESPACE}/secrets"
+EVENTS = f"api/v1/namespaces/{NAMESPACE}/events"
 _OF_INSTANCE = "labelSelector=trainingsandbox.dev/instance%3D"
 _CATALOGUE = "environments: {bench: {image: bench, startupSeconds: 600}}\n"
 _NODES = 100
@@ -99,9 +100,9 @@ class Rig:
     operator: Operator
     catalogue: Path
 
-    async def has_pod(self, instance: str) -> bool:
-        """Whether there is a pod of the instance of this name."""
-        return bool((await self.api.call("GET", f"{PODS}?{_OF_INSTANCE}{instance}"))["items"])
+    async def has(self, kind: str, instance: str) -> bool:
+        """Whether there is a pod, or a Secret, of the instance of this name."""
+        return bool((await self.api.call("GET", f"{kind}?{_OF_INSTANCE}{instance}"))["items"])
 
     async def until_quiet(self) -> None:
         """Wait until nothing is left to do of what came before, in any part of the plane."""
