@@ -22,6 +22,7 @@ from training_sandbox_operator.model.situation import PoolSituation, Refusal
 from training_sandbox_operator.model.timestamps import format_timestamp
 
 MOST_ROUNDS = 60
+STATUS_PERIOD = timedelta(seconds=1)
 GRACE = timedelta(seconds=30)
 
 
@@ -66,6 +67,13 @@ class PoolWorld:
             if not decided.actions:
                 return decided.deadline
         raise AssertionError(f"the operator does not come to rest: {self.done[-4:]}")
+
+    def rest_and_tell(self) -> datetime | None:
+        """Rest, and let the seconds pass after which the status is written once more."""
+        for _ in range(2):
+            self.rest()
+            self.now += STATUS_PERIOD
+        return self.rest()
 
     def apply(self, action: Action) -> None:
         self.done.append(action)

@@ -164,10 +164,7 @@ def resting_state(world: PoolWorld) -> str:
 def test_a_pool_comes_to_rest_and_then_its_status_is_right(world: PoolWorld) -> None:
     world.rest()
     assert plan_pool(world.situation, world.now).actions == ()
-    # Its status may have been written within this second, and its demand be known from the next.
-    for _ in range(2):
-        world.now += timedelta(seconds=1)
-        world.rest()
+    world.rest_and_tell()
     event(f"rests {resting_state(world)}")
     event(f"does {', '.join(sorted({type(one).__name__ for one in world.done})) or 'nothing'}")
     status = world.pool.status
@@ -227,7 +224,7 @@ def test_without_claims_a_pool_that_follows_demand_does_not_grow(
 def test_a_pool_is_looked_at_again_before_there_is_anything_to_do(
     world: PoolWorld, later: float
 ) -> None:
-    deadline, now = world.rest(), world.now
+    deadline, now = world.rest_and_tell(), world.now
     assert deadline is None or deadline > now
     then = now + timedelta(seconds=later)
     if not plan_pool(world.situation, then).actions:
