@@ -14,6 +14,7 @@ from tests.faults.support.points import (
     AT_START,
     LEASE_POINTS,
     POINTS,
+    deletes_by_force,
     makes_signing_key,
 )
 from tests.faults.support.trial import Rig, Trial
@@ -31,6 +32,31 @@ async def killed_at_every_point(rig: Rig) -> None:
         async with trial.users():
             for point, when in points:
                 await kill_at(trial, point, when)
+        await trial.finish()
+
+
+@case("killed at the forced end of a pod", is_slow=True)
+async def killed_at_the_forced_end(rig: Rig) -> None:
+    """A node that is lost never says that its pod has ended: that is not waited for for ever."""
+    async with rig.trial("killed at the forced end of a pod") as trial:
+        users = trial.workload
+        name = await users.create()
+        await users.settle()
+        (instance,) = await rig.cluster.items(users.instances)
+        status = instance["status"]
+        rig.node.unreachable.add(status["podUID"])
+        traps = [Trap(when, deletes_by_force, trial.operator.kill) for when in ("before", "after")]
+        trial.proxy.faults += traps
+        await users.delete(name)
+        # Its own grace would be waited for first.
+        trial.history.by_hand.add(status["podUID"])
+        await rig.cluster.delete(f"{users.pods}/{status['podName']}", gracePeriodSeconds=1)
+
+        async def is_not_forced() -> str | None:
+            return None if all(trap.fired for trap in traps) else "it is not"
+
+        await until("its end is forced, twice", is_not_forced)
+        await trial.operator.until_up()
         await trial.finish()
 
 

@@ -70,6 +70,12 @@ def _gives_lease_back(call: Call) -> bool:
     return _writes_lease(call) and not call.json()["spec"].get("holderIdentity")
 
 
+def deletes_by_force(call: Call) -> bool:
+    """Whether a call ends a pod without its kubelet's word."""
+    is_deletion = call.method == "DELETE" and bool(_POD.search(call.path))
+    return is_deletion and call.json().get("gracePeriodSeconds") == 0
+
+
 def makes_signing_key(call: Call) -> bool:
     """Whether a call makes a signing key: of an operator that has found none."""
     return call.method == "POST" and call.path.endswith(_SIGNING_KEYS)
