@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from itertools import product
 from typing import Literal
 
+from tests.faults.cases.two_operators import lease_options, strangers_writes, until_leads
 from tests.faults.support.case import case
-from tests.faults.support.cluster import until
-from tests.faults.support.points import AT_START, POINTS, makes_signing_key
+from tests.faults.support.cluster import MERGE, RefusedError, until
+from tests.faults.support.points import (
+    AT_START,
+    LEASE_POINTS,
+    POINTS,
+    deletes_by_force,
+    makes_signing_key,
+)
 from tests.faults.support.trial import Rig, Trial
+from tests.faults.support.weather import LostAnswer
 from tests.support.api_proxy import Trap
+
+_CREATED = 201
 
 
 @case("killed at every point", is_slow=True)
@@ -22,6 +33,65 @@ async def killed_at_every_point(rig: Rig) -> None:
             for point, when in points:
                 await kill_at(trial, point, when)
         await trial.finish()
+
+
+@case("killed at the forced end of a pod", is_slow=True)
+async def killed_at_the_forced_end(rig: Rig) -> None:
+    """A node that is lost never says that its pod has ended: that is not waited for for ever."""
+    async with rig.trial("killed at the forced end of a pod") as trial:
+        users = trial.workload
+        name = await users.create()
+        await users.settle()
+        (instance,) = await rig.cluster.items(users.instances)
+        status = instance["status"]
+        rig.node.unreachable.add(status["podUID"])
+        traps = [Trap(when, deletes_by_force, trial.operator.kill) for when in ("before", "after")]
+        trial.proxy.faults += traps
+        await users.delete(name)
+        # Its own grace would be waited for first.
+        trial.history.by_hand.add(status["podUID"])
+        await rig.cluster.delete(f"{users.pods}/{status['podName']}", gracePeriodSeconds=1)
+
+        async def is_not_forced() -> str | None:
+            return None if all(trap.fired for trap in traps) else "it is not"
+
+        await until("its end is forced, twice", is_not_forced)
+        await trial.operator.until_up()
+        await trial.finish()
+
+
+@case("killed at the lease", is_slow=True)
+async def killed_at_the_lease(rig: Rig) -> None:
+    async with rig.trial(
+        "killed at the lease", operators=2, options=lease_options("killed-at-the-lease"), most=12
+    ) as trial:
+        points = list(product(LEASE_POINTS, ("before", "after")))
+        points *= rig.form.rounds(short=1, long=5)
+        trial.random.shuffle(points)
+        async with trial.users(pause=0.3):
+            for point, when in points:
+                await kill_at_lease(trial, point, when)
+        await trial.finish()
+        assert strangers_writes(trial) == []
+
+
+async def kill_at_lease(trial: Trial, point: str, when: Literal["before", "after"]) -> None:
+    """Kill the operator that does something with the lease, and have one do it."""
+    leads = await until_leads(trial)
+    traps = {one: Trap(when, LEASE_POINTS[point], one.kill) for one in trial.operators}
+    for one, trap in traps.items():
+        one.proxy.faults.append(trap)
+    if point == "the lease is taken":
+        leads.kill()
+    elif point == "the lease is given back":
+        leads.end()
+
+    async def has_not_fired() -> str | None:
+        return None if any(trap.fired for trap in traps.values()) else "it does not happen"
+
+    await until(f"killed {when} {point}", has_not_fired)
+    for one, trap in traps.items():
+        one.proxy.faults.remove(trap)
 
 
 @case("killed at the signing key")
@@ -82,8 +152,44 @@ async def kill_at(trial: Trial, point: str, when: Literal["before", "after"]) ->
     trial.forget(trap)
 
 
+async def create_a_pod_that_nobody_tells_of(trial: Trial) -> None:
+    """Have the answer to a creation lost while the watches lag, until it is tried again."""
+    creates = POINTS["a pod is created"]
+    lost = LostAnswer(trial.random, 1, lambda call: creates(call) and call.status == _CREATED)
+    trial.proxy.faults.append(lost)
+    trial.proxy.lag = 1
+    await trial.workload.create()
+    await asyncio.sleep(2)
+    trial.proxy.lag = 0
+    trial.proxy.faults.remove(lost)
+
+
+async def change_pods_that_are_to_be_claimed(trial: Trial) -> None:
+    """Change warm pods again and again, while the watches lag."""
+    trial.proxy.lag = 0.5
+    await trial.workload.claim(wait=True)
+    for number in range(10):
+        for pod in await trial.workload.warm_pods():
+            path = f"{trial.workload.pods}/{pod['metadata']['name']}"
+            note = {"metadata": {"annotations": {"note": str(number)}}}
+            with contextlib.suppress(RefusedError):
+                await trial.rig.cluster.call("PATCH", path, note, MERGE)
+        await asyncio.sleep(0.15)
+    trial.proxy.lag = 0
+
+
+_HINDRANCES = {
+    "a pod that exists already is read": create_a_pod_that_nobody_tells_of,
+    "a warm pod that was changed is read": change_pods_that_are_to_be_claimed,
+}
+
+
 async def provoke(trial: Trial, point: str) -> None:
     users = trial.workload
+    hinder = _HINDRANCES.get(point)
+    if hinder is not None:
+        await hinder(trial)
+        return
     match point:
         case "a pod is created" | "a token is written":
             await users.create()

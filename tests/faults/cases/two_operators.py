@@ -26,8 +26,11 @@ def calls(trial: Trial) -> list[tuple[Operator, Call]]:
 
 
 def leader(trial: Trial) -> Operator | None:
-    """Who has written the lease last."""
-    return next((one for one, call in reversed(calls(trial)) if takes_lease(call)), None)
+    """Who has written the lease last, unless that was another life."""
+    for one, call in reversed(calls(trial)):
+        if takes_lease(call):
+            return one if call.at > one.started_at else None
+    return None
 
 
 def strangers_writes(trial: Trial) -> list[str]:
@@ -60,6 +63,12 @@ async def until_leads(trial: Trial, operator: Operator | None = None) -> Operato
     return leads
 
 
+def lease_options(namespace: str) -> tuple[str, ...]:
+    """The options of operators one of which leads."""
+    lease = ("--lease", f"{namespace}/leader", "--lease-seconds", str(LEASE_SECONDS))
+    return "--namespace", namespace, *lease
+
+
 async def hand_over(
     rig: Rig,
     name: str,
@@ -68,9 +77,7 @@ async def hand_over(
     let_back: Callable[[Operator], Awaitable[None]],
 ) -> None:
     """Cut the leader off, again and again, and let it back once another one leads."""
-    namespace = name.replace(" ", "-")
-    lease = ("--lease", f"{namespace}/leader", "--lease-seconds", str(LEASE_SECONDS))
-    options = ("--namespace", namespace, *lease)
+    options = lease_options(name.replace(" ", "-"))
     async with rig.trial(name, operators=2, options=options, most=12) as trial:
         async with trial.users(pause=0.3):
             for _ in range(rig.form.rounds(short=2, long=20)):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -26,8 +28,11 @@ from tests.support.api_proxy import Fault
 from training_sandbox_operator.model.names import PORT
 
 NAME = "fake"
-# The addresses 127.99.x.y: nobody else's on this machine.
-_FIRST_ADDRESS = 256
+# The addresses 127.99.x.1 to 127.99.x.250: nobody's on this machine but another such suite's, which
+# begins somewhere else.
+_LAST_BYTES = 250
+_FIRST_ADDRESS = (1 + os.getpid() % 200) * _LAST_BYTES
+_PAST_ADDRESS = 256 * _LAST_BYTES
 
 # aiohttp takes a connection that is reset on purpose for a fault of the handler.
 _log = logging.getLogger(__name__)
@@ -45,6 +50,7 @@ class Node:
         servers: those of the pods that run, by the pod's UID.
         past: those of pods that are gone.
         faults: what happens to the calls of servers, by namespace.
+        unreachable: UIDs of pods that run on, whatever is asked of this kubelet.
     """
 
     def __init__(self, cluster: Cluster, random: Random) -> None:
@@ -56,6 +62,7 @@ class Node:
         self._runners: dict[str, web.ServerRunner] = {}
         self.servers: dict[str, Server] = {}
         self.past: dict[str, Server] = {}
+        self.unreachable: set[str] = set()
         self.faults: defaultdict[str, list[Fault]] = defaultdict(list)
 
     @asynccontextmanager
@@ -99,6 +106,8 @@ class Node:
             uid = pod["metadata"]["uid"]
             if event.is_gone:
                 await self._forget(uid)
+            elif uid in self.unreachable:
+                continue
             elif "deletionTimestamp" in pod["metadata"]:
                 self._begin(f"end {uid}", self._end(pod))
             elif pod["spec"].get("nodeName") and pod["status"]["phase"] == "Pending":
@@ -124,8 +133,7 @@ class Node:
 
     async def _start(self, pod: Object) -> None:
         await asyncio.sleep(self._random.uniform(0, 0.3))
-        number = next(self._addresses)
-        address = f"127.99.{number // 250}.{number % 250 + 1}"
+        address = self._free_address()
         server = Server(pod, address, self._play, self.faults[pod["metadata"]["namespace"]])
         runner = web.ServerRunner(web.Server(server.handle, logger=_log), shutdown_timeout=0.1)
         await runner.setup()
@@ -145,6 +153,14 @@ class Node:
         await self._write(pod, change)
         if server.episode is not None:
             await self._play(server)
+
+    def _free_address(self) -> str:
+        """Return the next address whose port nobody has, of whatever suite."""
+        while True:
+            number = next(self._addresses) % _PAST_ADDRESS
+            address = f"127.99.{number // _LAST_BYTES}.{number % _LAST_BYTES + 1}"
+            with contextlib.suppress(OSError), socket.create_server((address, PORT)):
+                return address
 
     async def _restart(self, server: Server) -> None:
         server.end()

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -118,6 +119,7 @@ class Operator:
     """One replica: it is started again whenever it has ended.
 
     Attributes:
+        started_at: when its present life began, by a monotonic clock.
         lives: how often it was started.
         kills: how often it was killed.
         exits: the exit codes with which it has ended by itself.
@@ -134,6 +136,7 @@ class Operator:
         self._up = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
         self.proxy = proxy
+        self.started_at = 0.0
         self.lives = 0
         self.kills = 0
         self.exits: list[int] = []
@@ -161,6 +164,10 @@ class Operator:
             self._pid = None
             self._up.clear()
 
+    def end(self) -> None:
+        """Ask it to end, as a kubelet does."""
+        self._signal(signal.SIGTERM)
+
     def pause(self) -> None:
         self._signal(signal.SIGSTOP)
 
@@ -183,6 +190,7 @@ class Operator:
 
     async def _keep_running(self) -> None:
         while True:
+            self.started_at = time.monotonic()
             pid, end = await self._launcher.fork(self._arguments, self._environment, self._log)
             self._pid = pid
             self.lives += 1

@@ -44,6 +44,38 @@ def _lists(plural: str) -> Point:
     return matches
 
 
+def _reads_pod(*, warm: bool) -> Point:
+    def matches(call: Call) -> bool:
+        is_read = call.method == "GET" and bool(_POD.search(call.path))
+        return is_read and ("/pods/warm-" in call.path) == warm
+
+    return matches
+
+
+def _writes_lease(call: Call) -> bool:
+    return "/leases" in call.path and call.method in {"POST", "PUT"}
+
+
+def _takes_lease(call: Call) -> bool:
+    spec = call.json()["spec"] if _writes_lease(call) else {}
+    return bool(spec.get("holderIdentity")) and spec["acquireTime"] == spec["renewTime"]
+
+
+def _renews_lease(call: Call) -> bool:
+    spec = call.json()["spec"] if _writes_lease(call) else {}
+    return bool(spec.get("holderIdentity")) and spec["acquireTime"] != spec["renewTime"]
+
+
+def _gives_lease_back(call: Call) -> bool:
+    return _writes_lease(call) and not call.json()["spec"].get("holderIdentity")
+
+
+def deletes_by_force(call: Call) -> bool:
+    """Whether a call ends a pod without its kubelet's word."""
+    is_deletion = call.method == "DELETE" and bool(_POD.search(call.path))
+    return is_deletion and call.json().get("gracePeriodSeconds") == 0
+
+
 def makes_signing_key(call: Call) -> bool:
     """Whether a call makes a signing key: of an operator that has found none."""
     return call.method == "POST" and call.path.endswith(_SIGNING_KEYS)
@@ -63,6 +95,8 @@ POINTS: dict[str, Point] = {
     "a pod is created": _creates_pod("TrainingInstance"),
     "a warm pod is created": _creates_pod("TrainingPool"),
     "a warm pod is claimed": lambda call: call.method == "PATCH" and bool(_POD.search(call.path)),
+    "a pod that exists already is read": _reads_pod(warm=False),
+    "a warm pod that was changed is read": _reads_pod(warm=True),
     "a warm pod is deleted": _deletes_pod(warm=True),
     "a failed pod is deleted": _deletes_pod(warm=False),
     "an instance's status is written": lambda call: bool(_INSTANCE_STATUS.search(call.path)),
@@ -87,4 +121,10 @@ POINTS: dict[str, Point] = {
     "pods are listed": _lists("pods"),
     "Secrets are listed": _lists("secrets"),
     "a watch begins": lambda call: call.is_watch,
+}
+
+LEASE_POINTS: dict[str, Point] = {
+    "the lease is taken": _takes_lease,
+    "the lease is renewed": _renews_lease,
+    "the lease is given back": _gives_lease_back,
 }

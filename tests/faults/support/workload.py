@@ -226,6 +226,14 @@ class Workload:
             and pod["metadata"]["ownerReferences"][0]["name"] not in self.spared
         ]
 
+    async def warm_pods(self) -> list[Object]:
+        """The pods of the pool."""
+        return [
+            pod
+            for pod in await self._cluster.items(self.pods)
+            if pod["metadata"]["ownerReferences"][0]["kind"] == "TrainingPool"
+        ]
+
     async def fail_a_server(self) -> None:
         """Only of a bound task that was started cold: its server is not started again."""
         pods = await self._unspared_pods()
