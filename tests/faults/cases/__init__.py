@@ -5,6 +5,7 @@ from tests.faults.cases import (
     bad_answers,
     by_hand,
     clock,
+    deep_objects,
     killed,
     late_writes,
     tokens,
@@ -21,5 +22,6 @@ ALL = (
     by_hand,
     tokens,
     clock,
+    deep_objects,
     api_server_away,
 )
