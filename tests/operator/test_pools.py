@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.pool_steps import (
@@ -18,6 +19,7 @@ from tests.operator.pool_steps import (
     status_of,
 )
 from training_sandbox_operator.model.names import Key
+from training_sandbox_operator.model.timestamps import format_timestamp
 
 
 def current(cluster: FakeCluster) -> tuple[str, str]:
@@ -73,6 +75,21 @@ async def test_a_warm_pod_whose_creation_was_not_answered_is_not_made_twice(
     cluster.pool(replicas=3)
     cluster.fail("POST", "/pods", 504, times=2, after_doing_it=True)
     await loop.settle()
+    clock.advance(1)
+    await loop.work()
+    assert len(cluster.of_kind("pods")) == 3
+
+
+async def test_a_pod_whose_creation_was_not_answered_is_asked_for_before_one_of_a_lower_number(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    await fill(loop, cluster, clock, replicas=3)
+    first = names(cluster.of_kind("pods"))[0]
+    ending = {"deletionTimestamp": format_timestamp(build.after(60))}
+    cluster.change("pods", first, lambda one: one["metadata"].update(ending))
+    cluster.fail("POST", "/pods", 503, after_doing_it=True)
+    await loop.settle()
+    loop.controller.observe_pod("DELETED", cluster.remove("pods", first))
     clock.advance(1)
     await loop.work()
     assert len(cluster.of_kind("pods")) == 3

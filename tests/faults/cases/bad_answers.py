@@ -44,6 +44,22 @@ async def answers_lost(rig: Rig) -> None:
         await work_in(trial, LostAnswer(trial.random))
 
 
+@case("answers lost and watches lag", is_slow=True)
+async def answers_lost_and_watches_lag(rig: Rig) -> None:
+    """Nothing tells of the pods that were made: the next attempt finds them by their names."""
+    async with rig.trial("answers lost and watches lag") as trial:
+        lost = LostAnswer(trial.random, matches=lambda call: call.is_write)
+        trial.meet(lost)
+        trial.proxy.lag = 1
+        for _ in range(rig.form.rounds(short=4, long=20)):
+            for replicas in (6, 1):
+                await trial.workload.scale(replicas)
+                await trial.workload.until_filled(replicas)
+        trial.faults = len(lost.met)
+        trial.proxy.lag = 0
+        await trial.finish()
+
+
 @case("black hole", is_slow=True)
 async def black_hole(rig: Rig) -> None:
     """Each of these calls holds up what waits for it until the operator gives up on it."""

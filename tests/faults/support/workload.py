@@ -209,8 +209,21 @@ class Workload:
             await self._delete(one)
             await self._cluster.call("POST", self.instances, {**one, "metadata": _name(one)})
 
+    async def scale(self, replicas: int) -> None:
+        """Give the pool another size."""
+        await self._change_pool(replicas=replicas)
+
+    async def until_filled(self, replicas: int) -> None:
+        """Wait until the pool has so many pods, while there are no others."""
+
+        async def is_not() -> str | None:
+            pods = len(await self._cluster.items(self.pods))
+            return None if pods == replicas else f"it has {pods}"
+
+        await until(f"the pool has {replicas} pods", is_not)
+
     async def _scale(self) -> None:
-        await self._change_pool(replicas=self._random.randint(0, 6))
+        await self.scale(self._random.randint(0, 6))
 
     async def change_image(self) -> None:
         await self._change_pool(image=self._random.choice(["a:1", "b:2"]))

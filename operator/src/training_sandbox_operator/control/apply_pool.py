@@ -49,6 +49,7 @@ class PoolApplier:
     async def _create(self, action: CreateWarmPod) -> None:
         """Create a warm pod; one of that name is looked at, and is the pool's or in the way."""
         pool, metadata = action.pool, action.manifest["metadata"]
+        self._cache.pools.note_request(pool, action.number)
         try:
             raw = await self._api.create_pod(action.manifest, Urgency.WARM_UP)
             _log.info("%s: created warm pod %s", pool.key, metadata["name"])
@@ -56,9 +57,11 @@ class PoolApplier:
             raw = await self._api.get_pod(Key(pool.key.namespace, metadata["name"]))
         except RejectedError as error:
             _log.warning("%s: a warm pod was rejected: %s", pool.key, error)
+            self._cache.pools.note_answer(pool, action.number)
             self._cache.pools.note_refusal(pool.key, Reason.POD_REJECTED, error.message)
             return
         pod = Pod.from_api(raw)
+        self._cache.pools.note_answer(pool, action.number)
         self._cache.store_pod(pod)
         if not pod.is_labelled:
             self._cache.pools.note_obstacle(pool.key, pod.key)

@@ -26,6 +26,7 @@ class _Record:
         available: those of them that can be promised, the first that became so first.
         leaving: those of them that are about to be deleted.
         obstacles: pods that have one of its names, and that no watch tells of.
+        unanswered: numbers of pods that are asked for, or were without an answer.
         waiting: instances without a pod and without a promise, by UID.
         promises: what instances are about to claim, by UID of the instance.
         told: the instances that were told that there was none, by UID.
@@ -36,6 +37,7 @@ class _Record:
     available: dict[Key, Pod] = field(default_factory=dict[Key, Pod])
     leaving: set[Key] = field(default_factory=set[Key])
     obstacles: set[Key] = field(default_factory=set[Key])
+    unanswered: set[int] = field(default_factory=set[int])
     waiting: dict[str, TrainingInstance] = field(default_factory=dict[str, TrainingInstance])
     promises: dict[str, Key] = field(default_factory=dict[str, Key])
     promised: dict[Key, TrainingInstance] = field(default_factory=dict[Key, TrainingInstance])
@@ -104,6 +106,7 @@ class PoolTable:
             promised=record.promised.keys(),
             waiting=sum(_may_claim(one, pool) for one in record.waiting.values()),
             is_taken=lambda name: name in record.obstacles or is_taken(name),
+            unanswered=record.unanswered,
             environment=catalogue.get(pool.env_type),
             known_environments=catalogue.names,
             allowed=catalogue.allowed,
@@ -125,6 +128,7 @@ class PoolTable:
         record.pool = pool
         if known is None or known.uid != pool.uid:
             record.refusal = record.failure = record.told_at = None
+            record.unanswered.clear()
             record.demand = Demand.unknown(self._clock())
         if known != pool:
             self._on_change(pool.key)
@@ -288,6 +292,18 @@ class PoolTable:
         if record is not None:
             record.obstacles.add(pod)
             self._on_change(key)
+
+    def note_request(self, pool: TrainingPool, number: int) -> None:
+        """Remember that a pod is asked for, which may be made though nobody says so."""
+        record = self._records.get(pool.key)
+        if record is not None and record.pool is not None and record.pool.uid == pool.uid:
+            record.unanswered.add(number)
+
+    def note_answer(self, pool: TrainingPool, number: int) -> None:
+        """Remember that it is known whether this pod was made."""
+        record = self._records.get(pool.key)
+        if record is not None:
+            record.unanswered.discard(number)
 
     def note_failure(self, key: Key, reason: str, message: str) -> None:
         """Remember that a pod of the pool failed before anybody claimed it."""

@@ -29,10 +29,11 @@ class ClaimPod:
 
 @dataclass(frozen=True, slots=True)
 class CreateWarmPod:
-    """Create a pod of the pool."""
+    """Create the pod of the pool with this number, which its name is made of."""
 
     pool: TrainingPool
     manifest: JsonObject
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ is none of the pool's any more.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import count, islice
+from itertools import chain, count, islice
 
 from training_sandbox_operator.decisions.actions import (
     Action,
@@ -97,7 +97,7 @@ def _plan_creation(
     # What was refused is tried with one pod, and not with as many as there are to be.
     at_once = 1 if refusal is not None or gives_way else min(lacking, CREATED_AT_ONCE)
     creations: list[Action] = [
-        CreateWarmPod(pool, build_warm_pod(pool, environment, number, situation.public_key))
+        CreateWarmPod(pool, build_warm_pod(pool, environment, number, situation.public_key), number)
         for number in islice(_free_numbers(situation, pool), at_once)
     ]
     return Plan(tuple(creations))
@@ -123,7 +123,9 @@ def _plan_status(
 
 
 def _free_numbers(situation: PoolSituation, pool: TrainingPool) -> Iterator[int]:
-    for number in count():
+    """Yield numbers of which no pod is known, first those of which one may be there."""
+    others = (number for number in count() if number not in situation.unanswered)
+    for number in chain(sorted(situation.unanswered), others):
         name = warm_pod_name(pool.key.name, pool.uid, number)
         if not situation.is_taken(Key(pool.key.namespace, name)):
             yield number

@@ -125,6 +125,7 @@ class PoolSituation:
         promised: those of them that an instance is about to claim.
         waiting: how many instances wait for one.
         is_taken: whether a pod of this name is there, of whatever owner.
+        unanswered: numbers of pods that were asked for, and it is not known whether they were made.
         refusal: why the API server would not have its last pod.
         failure: why its last pod failed before anybody claimed it.
         told_at: when its status was written last.
@@ -136,6 +137,7 @@ class PoolSituation:
     promised: Collection[Key] = ()
     waiting: int = 0
     is_taken: Callable[[Key], bool] = lambda _: False
+    unanswered: Collection[int] = ()
     environment: Environment | None = None
     known_environments: Sequence[str] = ()
     allowed: Allowances = BY_DEFAULT
