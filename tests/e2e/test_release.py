@@ -25,7 +25,11 @@ def test_the_notes_name_the_next_command() -> None:
 
 
 def test_helm_test_plays_an_episode() -> None:
-    answer = helm("test", "training-sandbox", "--timeout", "5m")
+    try:
+        answer = helm("test", "training-sandbox", "--timeout", "5m")
+    except AssertionError as error:
+        error.add_note(kubectl("logs", "training-sandbox-test", "--namespace", SYSTEM))
+        raise
     assert "Phase:          Succeeded" in answer
 
 
