@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from training_sandbox import AsyncTrainingSandbox, ConnectionFailed, EpisodeLost, InstanceLost
+from training_sandbox import (
+    AsyncTrainingSandbox,
+    ConnectionFailed,
+    EpisodeLost,
+    InstanceLost,
+    _reach,
+)
 
 if TYPE_CHECKING:
     from tests.client.support.stub_cluster import StubCluster
@@ -29,6 +35,16 @@ async def test_a_pod_that_is_routed_is_reached_directly(
     async with AsyncTrainingSandbox() as box:
         assert await box.get_env_profile() == ["task_1", "task_2"]
     assert not cluster.forwarded
+
+
+async def test_a_pod_that_answers_late_is_reached_directly_where_nothing_may_be_forwarded(
+    cluster: StubCluster, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.reconcile = lambda resource: cluster.ready(resource, endpoint)
+    cluster.pod_address = None
+    monkeypatch.setattr(_reach, "DIRECT_SECONDS", 1e-6)
+    async with AsyncTrainingSandbox() as box:
+        assert await box.get_env_profile() == ["task_1", "task_2"]
 
 
 async def test_a_stranger_at_the_pods_address_is_not_taken_for_the_pod(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("training_sandbox")
 
 DIRECT_SECONDS = 1.5
+PATIENT_SECONDS = 10.0
 TUNNEL_SECONDS = 30.0
 
 _not_routed: set[str] = set()
@@ -35,14 +36,15 @@ async def reach(
     """Return the URL of an instance's server and what carries requests to it.
 
     The first instance of a cluster decides for the later ones of this process when the direct
-    way fails; where it has worked, it is tried again for each.
+    way fails; where it has worked, it is tried again for each, and with more patience where the
+    other one is closed.
 
     Raises:
         ConnectionFailed: neither way works.
     """
     api_server = cluster.connection.api.auth.server
     if api_server not in _not_routed:
-        if await _answers_directly(instance):
+        if await _answers_directly(instance, DIRECT_SECONDS):
             _routed.add(api_server)
             logger.info("instance %s: directly at %s", instance.name, instance.endpoint)
             return instance.endpoint, None
@@ -57,6 +59,12 @@ async def reach(
             await transport.handle_async_request(httpx.Request("GET", f"{url}/healthz"))
     except (httpx.RequestError, TimeoutError) as error:
         await transport.aclose()
+        # In a pod there may be no right to port-forward, and a busy node answers late.
+        if await _answers_directly(instance, PATIENT_SECONDS):
+            _not_routed.discard(api_server)
+            _routed.add(api_server)
+            logger.info("instance %s: directly at %s, late", instance.name, instance.endpoint)
+            return instance.endpoint, None
         raise ConnectionFailed(
             f"instance {instance.name} can be reached neither at {instance.endpoint} nor through "
             f"the API server: {error} (port-forward needs the verbs get and create on "
@@ -66,11 +74,11 @@ async def reach(
     return url, transport
 
 
-async def _answers_directly(instance: Instance) -> bool:
+async def _answers_directly(instance: Instance, seconds: float) -> bool:
     """Whether this very pod answers: the address may belong to another network here."""
     try:
         async with httpx.AsyncClient(
-            timeout=DIRECT_SECONDS, trust_env=False, verify=tls_context()
+            timeout=seconds, trust_env=False, verify=tls_context()
         ) as http:
             answer = await http.get(f"{instance.endpoint}/healthz")
     except httpx.RequestError:
