@@ -7,7 +7,6 @@ from tests.faults.cases import (
     clock,
     deep_objects,
     killed,
-    late_writes,
     tokens,
     two_operators,
     watches,
@@ -16,7 +15,6 @@ from tests.faults.cases import (
 ALL = (
     killed,
     bad_answers,
-    late_writes,
     watches,
     two_operators,
     by_hand,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from tests.faults.support.case import case
 from tests.faults.support.cluster import until
@@ -74,7 +74,7 @@ async def hand_over(
     name: str,
     *,
     cut_off: Callable[[Operator], None],
-    let_back: Callable[[Operator], Awaitable[None]],
+    let_back: Callable[[Operator], None],
 ) -> None:
     """Cut the leader off, again and again, and let it back once another one leads."""
     options = lease_options(name.replace(" ", "-"))
@@ -86,7 +86,7 @@ async def hand_over(
                 cut_off(former)
                 await until_leads(trial, other)
                 await asyncio.sleep(trial.random.uniform(0, 1))
-                await let_back(former)
+                let_back(former)
                 trial.faults += 1
                 # It finds out, ends, and stands again.
                 await asyncio.sleep(trial.random.uniform(1, 2))
@@ -96,10 +96,7 @@ async def hand_over(
 
 @case("leader paused")
 async def leader_paused(rig: Rig) -> None:
-    async def let_back(leader: Operator) -> None:
-        leader.resume()
-
-    await hand_over(rig, "leader paused", cut_off=Operator.pause, let_back=let_back)
+    await hand_over(rig, "leader paused", cut_off=Operator.pause, let_back=Operator.resume)
 
 
 @case("leader cut off")
@@ -108,7 +105,7 @@ async def leader_cut_off(rig: Rig) -> None:
         leader.proxy.faults.append(Wall())
         leader.proxy.cut_streams()
 
-    async def let_back(leader: Operator) -> None:
+    def let_back(leader: Operator) -> None:
         leader.proxy.faults.clear()
 
     await hand_over(rig, "leader cut off", cut_off=cut_off, let_back=let_back)
