@@ -72,19 +72,16 @@ class Namespace:
 
     def apply(self, name: str, **spec: Any) -> None:
         """Applies an instance; of BFCL, which boots in a second, where it does not matter."""
-        manifest = {
-            "apiVersion": "trainingsandbox.dev/v1alpha1",
-            "kind": "TrainingInstance",
-            "metadata": {"name": name, "namespace": self.name},
-            "spec": {"envType": "bfcl", **spec},
-        }
-        kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
+        self._apply("TrainingInstance", name, spec)
 
     def apply_pool(self, name: str, **spec: Any) -> None:
         """Applies a pool, of BFCL where it does not matter."""
+        self._apply("TrainingPool", name, spec)
+
+    def _apply(self, kind: str, name: str, spec: dict[str, Any]) -> None:
         manifest = {
             "apiVersion": "trainingsandbox.dev/v1alpha1",
-            "kind": "TrainingPool",
+            "kind": kind,
             "metadata": {"name": name, "namespace": self.name},
             "spec": {"envType": "bfcl", **spec},
         }
