@@ -25,8 +25,7 @@ async def delete_pods(rig: Rig) -> None:
             await users.claim(wait=True, **_KEPT)
         await users.settle()
         for pod in await rig.cluster.items(users.pods):
-            trial.history.by_hand.add(pod["metadata"]["uid"])
-            await rig.cluster.delete(f"{users.pods}/{pod['metadata']['name']}")
+            await users.delete_pod(pod)
         trial.faults = 1
         await until_reasons(trial, {"PodDeleted"})
         await trial.conclude()

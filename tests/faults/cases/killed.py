@@ -49,8 +49,8 @@ async def killed_at_the_forced_end(rig: Rig) -> None:
         trial.proxy.faults += traps
         await users.delete(name)
         # Its own grace would be waited for first.
-        trial.history.by_hand.add(status["podUID"])
-        await rig.cluster.delete(f"{users.pods}/{status['podName']}", gracePeriodSeconds=1)
+        path = f"{users.pods}/{status['podName']}"
+        await users.delete_by_hand(path, status["podUID"], gracePeriodSeconds=1)
 
         async def is_not_forced() -> str | None:
             return None if all(trap.fired for trap in traps) else "it is not"

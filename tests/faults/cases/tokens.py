@@ -111,8 +111,7 @@ async def secret_of_a_stranger(rig: Rig) -> None:
         await until_reason(trial, "TokenSecretConflict", told, *names)
         trial.operator.kill()
         for secret in strangers:
-            trial.history.by_hand.add(secret["metadata"]["uid"])
-            await rig.cluster.delete(f"{users.secrets}/{secret['metadata']['name']}")
+            await users.delete_token(secret)
         await trial.finish()
 
 

@@ -105,12 +105,16 @@ class Workload:
         if one is not None:
             await self._delete(one)
 
+    async def delete_by_hand(self, path: str, uid: str, **options: Any) -> None:
+        """Delete this very object: the operator may have put another in its place."""
+        self._history.by_hand.add(uid)
+        await self._cluster.delete(path, preconditions={"uid": uid}, **options)
+
     async def delete_pod_of(self, name: str) -> None:
         """Delete the pod of an instance by hand, and wait until it is gone."""
         one = await self._cluster.call("GET", f"{self.instances}/{name}")
-        self._history.by_hand.add(one["status"]["podUID"])
         path = f"{self.pods}/{one['status']['podName']}"
-        await self._cluster.delete(path)
+        await self.delete_by_hand(path, one["status"]["podUID"])
 
         async def is_there() -> str | None:
             return "it is there" if await self._cluster.get(path) else None
@@ -163,8 +167,8 @@ class Workload:
         """Delete everything, and wait until it is gone."""
         for path in (self.instances, self.pools):
             for one in await self._cluster.items(path):
-                self._history.by_hand.add(one["metadata"]["uid"])
-                await self._cluster.delete(f"{path}/{one['metadata']['name']}")
+                uid, name = one["metadata"]["uid"], one["metadata"]["name"]
+                await self.delete_by_hand(f"{path}/{name}", uid)
 
         async def what_is_left() -> str | None:
             left = [
@@ -189,9 +193,7 @@ class Workload:
 
     async def _delete(self, one: Object) -> None:
         uid, name = one["metadata"]["uid"], one["metadata"]["name"]
-        self._history.by_hand.add(uid)
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        await self._cluster.delete(f"{self.instances}/{name}", **options)
+        await self.delete_by_hand(f"{self.instances}/{name}", uid, propagationPolicy="Background")
 
     async def _unspared(self) -> list[Object]:
         listed = await self._cluster.items(self.instances)
@@ -264,9 +266,12 @@ class Workload:
     async def _delete_a_pod(self) -> None:
         pods = await self._unspared_pods()
         if pods:
-            pod = self._random.choice(pods)
-            self._history.by_hand.add(pod["metadata"]["uid"])
-            await self._cluster.delete(f"{self.pods}/{pod['metadata']['name']}")
+            await self.delete_pod(self._random.choice(pods))
+
+    async def delete_pod(self, pod: Object, **options: Any) -> None:
+        """Delete a pod by hand."""
+        uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+        await self.delete_by_hand(f"{self.pods}/{name}", uid, **options)
 
     async def _unspared_tokens(self) -> list[Object]:
         secrets = await self._cluster.items(self.secrets)
@@ -280,8 +285,8 @@ class Workload:
 
     async def delete_token(self, secret: Object) -> None:
         """Delete the Secret of a token by hand."""
-        self._history.by_hand.add(secret["metadata"]["uid"])
-        await self._cluster.delete(f"{self.secrets}/{secret['metadata']['name']}")
+        uid, name = secret["metadata"]["uid"], secret["metadata"]["name"]
+        await self.delete_by_hand(f"{self.secrets}/{name}", uid)
 
     async def _edit_a_token(self) -> None:
         secrets = await self._unspared_tokens()
@@ -290,9 +295,10 @@ class Workload:
 
     async def edit_token(self, secret: Object, metadata: Object) -> None:
         """Edit the metadata of a Secret by hand: what it holds is immutable."""
-        self._history.by_hand.add(secret["metadata"]["uid"])
-        path = f"{self.secrets}/{secret['metadata']['name']}"
-        await self._cluster.call("PATCH", path, {"metadata": metadata}, MERGE)
+        uid, name = secret["metadata"]["uid"], secret["metadata"]["name"]
+        self._history.by_hand.add(uid)
+        body = {"metadata": {**metadata, "uid": uid}}
+        await self._cluster.call("PATCH", f"{self.secrets}/{name}", body, MERGE)
 
     async def _what_is_unsettled(self, but: Collection[str]) -> str | None:
         try:
