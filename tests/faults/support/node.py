@@ -86,7 +86,7 @@ class Node:
         """The server of a pod ends, if it runs, and is started again."""
         server = self.servers.get(pod["metadata"]["uid"])
         if server is not None and server.is_up:
-            self._do_later(self._restart(server))
+            self._do_later(self._restart_in_turn(server))
 
     async def finish_task(self, server: Server) -> None:
         """The task of a bound server ends; the readiness probe tells of it."""
@@ -150,7 +150,8 @@ class Node:
             "containerStatuses": [_container(pod)],
             "conditions": _conditions(ready=True),
         }
-        await self._write(pod, change)
+        async with server.telling:
+            await self._write(pod, change)
         if server.episode is not None:
             await self._play(server)
 
@@ -161,6 +162,10 @@ class Node:
             address = f"127.99.{number // _LAST_BYTES}.{number % _LAST_BYTES + 1}"
             with contextlib.suppress(OSError), socket.create_server((address, PORT)):
                 return address
+
+    async def _restart_in_turn(self, server: Server) -> None:
+        async with server.telling:
+            await self._restart(server)
 
     async def _restart(self, server: Server) -> None:
         server.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Server:
         starts: how often it has counted itself as started again: its own count.
         restarts: how often its container was: the kubelet's count, never the smaller one.
         is_up: whether anybody listens at its address.
+        telling: held while the kubelet tells of a start: of one after the other, never backwards.
     """
 
     pod: Object
@@ -42,6 +44,7 @@ class Server:
     starts: int = 0
     restarts: int = 0
     is_up: bool = True
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._doorkeeper = self._new_doorkeeper()
