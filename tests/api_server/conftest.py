@@ -67,6 +67,7 @@ async def _prepare(plane: ControlPlane) -> None:
         await api.add_nodes(1)
 
 
+_ADMISSION = "apis/admissionregistration.k8s.io/v1"
 PATHS = {
     "ServiceAccount": "api/v1/namespaces/{namespace}/serviceaccounts",
     "ClusterRole": "apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -75,6 +76,8 @@ PATHS = {
     "RoleBinding": "apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
     "NetworkPolicy": "apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
     "PodDisruptionBudget": "apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "ValidatingAdmissionPolicy": f"{_ADMISSION}/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": f"{_ADMISSION}/validatingadmissionpolicybindings",
 }
 
 

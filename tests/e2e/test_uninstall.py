@@ -20,7 +20,8 @@ pytestmark = pytest.mark.alone
 
 OF_HELM = (
     "deployments,configmaps,services,serviceaccounts,roles,rolebindings,clusterroles,"
-    "clusterrolebindings,networkpolicies,poddisruptionbudgets"
+    "clusterrolebindings,networkpolicies,poddisruptionbudgets,validatingadmissionpolicies,"
+    "validatingadmissionpolicybindings"
 )
 OF_USERS = ("TrainingInstance", "TrainingPool", "Pod", "Secret")
 LEASE = "lease/training-sandbox"

@@ -128,6 +128,20 @@ async def test_a_pod_over_quota_is_told_and_made_when_there_is_room(
     assert reason(cluster) == "Scheduling"
 
 
+async def test_a_leader_that_the_api_server_does_not_know_of_yet_tries_again_and_blames_nobody(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    cluster.instance()
+    policy = "x.system.leader.trainingsandbox.dev"
+    refusal = f"ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: late"
+    cluster.fail("POST", "/pods", 403, message=refusal)
+    await loop.settle()
+    assert "status" not in cluster.only("traininginstances")
+    clock.advance(1)
+    await loop.work()
+    assert cluster.of_kind("pods")
+
+
 async def test_a_pod_of_the_same_name_and_another_owner_is_left_alone(
     loop: Loop, cluster: FakeCluster
 ) -> None:

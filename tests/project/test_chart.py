@@ -242,6 +242,7 @@ def test_values_that_an_older_release_did_not_have_may_be_missing() -> None:
         "allowed",
         "networkPolicy",
         "podDisruptionBudget",
+        "leaderPolicy",
     )
     documents = render("--set", ",".join(f"{name}=null" for name in new))
     assert only(documents, "Deployment")["spec"]["replicas"] == 2

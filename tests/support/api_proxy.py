@@ -15,12 +15,12 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "host"}
 # Closing such a socket sends RST, which the other side knows as "connection reset by peer".
@@ -219,14 +219,22 @@ class ApiProxy:
             _reset(request)
             raise ConnectionResetError from None
 
-    async def _forward(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
-        async with self._session.request(
+    async def deliver(self, call: Call) -> None:
+        """Have the API server carry out a call that nobody waits for any more."""
+        async with self._ask(call, f"{call.path}?{call.query}") as answer:
+            call.status = answer.status
+
+    def _ask(self, call: Call, target: str) -> AbstractAsyncContextManager[ClientResponse]:
+        return self._session.request(
             call.method,
-            self.upstream + request.path_qs,
+            self.upstream + target,
             headers=call.headers,
             data=call.body or None,
             allow_redirects=False,
-        ) as answer:
+        )
+
+    async def _forward(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        async with self._ask(call, request.path_qs) as answer:
             call.status = answer.status
             for fault in self.faults:
                 await fault.after(call)

@@ -48,6 +48,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ne (toString $auth.enabled) "false" }}true{{ end }}
 {{- end }}
 
+{{- define "training-sandbox.leaderPolicy" -}}
+{{- $policy := default dict .Values.leaderPolicy }}
+{{- if ne (toString $policy.enabled) "false" }}true{{ end }}
+{{- end }}
+
 {{- /* Where the doors of instances are: a JSON array. */ -}}
 {{- define "training-sandbox.instanceNamespaces" -}}
 {{- toJson (.Values.instanceNamespaces | default .Values.watchNamespaces | default (list .Release.Namespace)) }}

@@ -7,6 +7,7 @@ from tests.faults.cases import (
     clock,
     deep_objects,
     killed,
+    late_writes,
     tokens,
     two_operators,
     watches,
@@ -15,6 +16,7 @@ from tests.faults.cases import (
 ALL = (
     killed,
     bad_answers,
+    late_writes,
     watches,
     two_operators,
     by_hand,

@@ -7,7 +7,7 @@ import contextlib
 from itertools import product
 from typing import Literal
 
-from tests.faults.cases.two_operators import lease_options, strangers_writes, until_leads
+from tests.faults.cases.two_operators import LEASE_SECONDS, strangers_writes, until_leads
 from tests.faults.support.case import case
 from tests.faults.support.cluster import MERGE, RefusedError, until
 from tests.faults.support.points import (
@@ -63,7 +63,7 @@ async def killed_at_the_forced_end(rig: Rig) -> None:
 @case("killed at the lease", is_slow=True)
 async def killed_at_the_lease(rig: Rig) -> None:
     async with rig.trial(
-        "killed at the lease", operators=2, options=lease_options("killed-at-the-lease"), most=12
+        "killed at the lease", operators=2, lease_seconds=LEASE_SECONDS, most=12
     ) as trial:
         points = list(product(LEASE_POINTS, ("before", "after")))
         points *= rig.form.rounds(short=1, long=5)

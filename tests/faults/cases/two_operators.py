@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from tests.faults.support.case import case
 from tests.faults.support.cluster import until
@@ -63,22 +63,15 @@ async def until_leads(trial: Trial, operator: Operator | None = None) -> Operato
     return leads
 
 
-def lease_options(namespace: str) -> tuple[str, ...]:
-    """The options of operators one of which leads."""
-    lease = ("--lease", f"{namespace}/leader", "--lease-seconds", str(LEASE_SECONDS))
-    return "--namespace", namespace, *lease
-
-
 async def hand_over(
     rig: Rig,
     name: str,
     *,
     cut_off: Callable[[Operator], None],
-    let_back: Callable[[Operator], None],
+    let_back: Callable[[Operator], Awaitable[None]],
 ) -> None:
     """Cut the leader off, again and again, and let it back once another one leads."""
-    options = lease_options(name.replace(" ", "-"))
-    async with rig.trial(name, operators=2, options=options, most=12) as trial:
+    async with rig.trial(name, operators=2, lease_seconds=LEASE_SECONDS, most=12) as trial:
         async with trial.users(pause=0.3):
             for _ in range(rig.form.rounds(short=2, long=20)):
                 former = await until_leads(trial)
@@ -86,7 +79,7 @@ async def hand_over(
                 cut_off(former)
                 await until_leads(trial, other)
                 await asyncio.sleep(trial.random.uniform(0, 1))
-                let_back(former)
+                await let_back(former)
                 trial.faults += 1
                 # It finds out, ends, and stands again.
                 await asyncio.sleep(trial.random.uniform(1, 2))
@@ -96,7 +89,10 @@ async def hand_over(
 
 @case("leader paused")
 async def leader_paused(rig: Rig) -> None:
-    await hand_over(rig, "leader paused", cut_off=Operator.pause, let_back=Operator.resume)
+    async def let_back(leader: Operator) -> None:
+        leader.resume()
+
+    await hand_over(rig, "leader paused", cut_off=Operator.pause, let_back=let_back)
 
 
 @case("leader cut off")
@@ -105,7 +101,7 @@ async def leader_cut_off(rig: Rig) -> None:
         leader.proxy.faults.append(Wall())
         leader.proxy.cut_streams()
 
-    def let_back(leader: Operator) -> None:
+    async def let_back(leader: Operator) -> None:
         leader.proxy.faults.clear()
 
     await hand_over(rig, "leader cut off", cut_off=cut_off, let_back=let_back)

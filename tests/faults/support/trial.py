@@ -14,6 +14,7 @@ from random import Random
 
 from tests.faults.support.cluster import GROUP, Cluster, until
 from tests.faults.support.history import History, Wrongs
+from tests.faults.support.leader_policy import install_leader_policy
 from tests.faults.support.node import Node
 from tests.faults.support.operators import Command, Operator, Zygote, write_settings
 from tests.faults.support.report import Report
@@ -61,10 +62,18 @@ class Rig:
         options: tuple[str, ...] = (),
         most: int = 20,
         launcher: Zygote | Command | None = None,
+        lease_seconds: int | None = None,
     ) -> AsyncIterator[Trial]:
-        """A case that has begun: its operators run. Ends it at once; see ``Trial.finish``."""
+        """A case that has begun: its operators run. Ends it at once; see ``Trial.finish``.
+
+        With ``lease_seconds`` one of the operators leads, and only it may make and claim pods.
+        """
         name = case.replace(" ", "-").lower()
         await self.cluster.call("POST", "api/v1/namespaces", {"metadata": {"name": name}})
+        options = options or ("--namespace", name)
+        if lease_seconds is not None:
+            lease = await install_leader_policy(self.cluster, name)
+            options += ("--lease", lease, "--lease-seconds", str(lease_seconds))
         async with AsyncExitStack() as stack:
             trial = Trial(self, case, name, most)
             for number in range(operators):
@@ -77,7 +86,7 @@ class Rig:
                     proxy,
                     self.folder,
                     label,
-                    *(options or ("--namespace", name)),
+                    *options,
                     *("--catalogue", str(catalogue)),
                     *("--signing-key", f"{OPERATORS}/{name}"),
                 )

@@ -8,7 +8,7 @@ from random import Random
 
 from aiohttp import web
 
-from tests.support.api_proxy import Call, Fault
+from tests.support.api_proxy import ApiProxy, Call, Fault
 
 Matches = Callable[[Call], bool]
 
@@ -96,6 +96,24 @@ class BlackHole(Weather):
         if self._meets(call):
             await asyncio.sleep(3600)
         return None
+
+
+class Late(Weather):
+    """Writes whose connections are reset, and that the API server is sent a while later."""
+
+    def __init__(self, random: Random, proxy: ApiProxy, share: float = 0.3) -> None:
+        super().__init__(random, share, lambda call: call.is_write)
+        self._proxy = proxy
+
+    async def before(self, call: Call) -> web.StreamResponse | None:
+        if self._meets(call):
+            raise ConnectionResetError
+        return None
+
+    async def deliver(self) -> None:
+        """Have the API server carry them out, or refuse to."""
+        for call in self.met:
+            await self._proxy.deliver(call)
 
 
 class Wall(Fault):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from training_sandbox_operator.cluster.leader_mark import is_refused_by_mark
+
 # A gateway in front of the server may ask for an hour.
 _LONGEST_RETRY_AFTER = 60.0
 
@@ -52,7 +54,7 @@ class UnavailableError(ApiError):
 
 
 class NotLeadingError(ApiError):
-    """A write was not sent: this process may not write, or not any more."""
+    """A write was not sent, or was refused: this process may not write, not yet or not any more."""
 
 
 def error_of(
@@ -76,7 +78,7 @@ def error_of(
     elif status == 410:  # noqa: PLR2004
         kind = ExpiredError
     elif status in {400, 403, 405, 413, 415, 422}:
-        kind = RejectedError
+        kind = NotLeadingError if is_refused_by_mark(message) else RejectedError
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     if seconds is not None:
         seconds = min(seconds, _LONGEST_RETRY_AFTER)

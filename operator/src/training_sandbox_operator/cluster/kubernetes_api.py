@@ -7,6 +7,7 @@ from training_sandbox_operator.cluster import paths
 from training_sandbox_operator.cluster.admission import Urgency
 from training_sandbox_operator.cluster.api_server import ApiServer, JsonDict, Page
 from training_sandbox_operator.cluster.errors import NotFoundError
+from training_sandbox_operator.cluster.leader_mark import mark_claim, mark_creation
 from training_sandbox_operator.cluster.watch_stream import Change
 from training_sandbox_operator.model.lease import Lease, lease_manifest
 from training_sandbox_operator.model.names import POD_SELECTOR, Key
@@ -20,22 +21,29 @@ class KubernetesApi(ApiServer):
     Every method raises one of ``cluster.errors``.
     """
 
+    _leader: str | None = None
+
+    def write_as(self, leader: str) -> None:
+        """Tell by each pod that is made or claimed that this is the leader who does so."""
+        self._leader = leader
+
     async def create_pod(
         self, manifest: Mapping[str, Any], urgency: Urgency = Urgency.START
     ) -> JsonDict:
         """Create a pod and return it."""
         namespace: str = manifest["metadata"]["namespace"]
-        return await self.request("POST", paths.pods(namespace), body=manifest, urgency=urgency)
+        body = mark_creation(manifest, self._leader) if self._leader else manifest
+        return await self.request("POST", paths.pods(namespace), body=body, urgency=urgency)
 
     async def get_pod(self, key: Key) -> JsonDict:
         """Return a pod."""
         return await self.request("GET", f"{paths.pods(key.namespace)}/{key.name}")
 
-    async def patch_pod(self, key: Key, patch: Sequence[Mapping[str, Any]]) -> JsonDict:
-        """Apply a JSON patch, which says what it is for, to a pod and return the pod."""
-        return await self.request(
-            "PATCH", f"{paths.pods(key.namespace)}/{key.name}", body=patch, content_type=_JSON_PATCH
-        )
+    async def claim_pod(self, key: Key, patch: Sequence[Mapping[str, Any]]) -> JsonDict:
+        """Apply the JSON patch that claims a warm pod, and return the pod."""
+        body = mark_claim(patch, self._leader) if self._leader else patch
+        path = f"{paths.pods(key.namespace)}/{key.name}"
+        return await self.request("PATCH", path, body=body, content_type=_JSON_PATCH)
 
     async def delete_pod(
         self,

@@ -144,7 +144,7 @@ class Applier:
         instance, pod = action.instance, action.pod
         patch = build_claim(instance, pod.resource_version)
         try:
-            raw = await self._api.patch_pod(pod.key, patch)
+            raw = await self._api.claim_pod(pod.key, patch)
             _log.info("%s: claimed pod %s", instance.key, pod.key.name)
             self._metrics.count_claim("claimed")
             self._journeys.claimed(instance)

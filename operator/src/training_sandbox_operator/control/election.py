@@ -158,9 +158,12 @@ class Election:
             return False
         if self._is_over:
             return True
+        self._api.write_as(identity)
         self._candidate = self._candidate.grant(lease, asked_at)
         self._leadership.set_until(asked_at + self._terms.valid)
         if not self.won.is_set() and self._candidate.leads(self._now()):
+            if before is not None and before.holder:
+                await self._pause(self._terms.settling)
             _log.info("%s: %s leads", self._key, identity)
             self.won.set()
         return True

@@ -39,6 +39,15 @@ class Terms:
         return self.seconds / 20
 
     @property
+    def settling(self) -> float:
+        """How long the news of a lease that was not given back may spread, in seconds.
+
+        An API server that has it refuses what the former leader has sent. The next one reads what
+        is there after that, and so misses none of the writes that were still let through.
+        """
+        return self.seconds / 10
+
+    @property
     def patience(self) -> float:
         """How long an answer is waited for, in seconds."""
         return self.seconds / 4
