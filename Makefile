@@ -86,15 +86,15 @@ test-hostile: venv venv-appworld ## Run hostile agent code, with the jail and wi
 	$(if $(filter image,$(AS)),tests/sandbox_image/unprivileged) $(PYTHON) -m pytest -p no:cacheprovider --numprocesses auto -o addopts="--strict-markers --import-mode=importlib -ra" tests/sandbox_image/hostile
 
 # FAULT_KILLS=… times at random; FAULT_SEED=… as a run before has printed it.
-TEST_FAULTS := tests/cluster/run --no-cluster $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" --timeout=3000 tests/faults
+TEST_FAULTS := $(PYTHON) -m pytest -o addopts="--strict-markers --import-mode=importlib -ra" --timeout=3000 tests/faults
 .PHONY: test-faults
 test-faults: venv ## Kill the operator 200 times, stop the API server …, and see that no harm is done
-	tests/cluster/tools common rig helm
+	tests/cluster/tools common rig
 	FAULT_LONG=1 $(TEST_FAULTS)
 
 .PHONY: test-faults-short
 test-faults-short: venv ## The short form of test-faults
-	tests/cluster/tools common rig helm
+	tests/cluster/tools common rig
 	$(TEST_FAULTS)
 
 .PHONY: test-long

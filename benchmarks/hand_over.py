@@ -4,31 +4,28 @@ import asyncio
 import signal
 import time
 from functools import partial
-from pathlib import Path
 
 import aiohttp
 import psutil
 
-from benchmarks.control_plane import ControlPlane, free_port
+from benchmarks.control_plane import free_port
 from benchmarks.figures import BenchmarkError, Figures
 from benchmarks.operator_measures import instance
 from benchmarks.operator_rig import INSTANCES, NAMESPACE, PODS, Rig, until
-
-_LEASE = f"{NAMESPACE}/hand-over"
 
 
 class Candidate:
     """One of two operators, with a lease of the length that the chart gives it."""
 
-    def __init__(self, plane: ControlPlane, catalogue: Path, port: int) -> None:
+    def __init__(self, rig: Rig, port: int) -> None:
         self.health = f"http://127.0.0.1:{port}/healthz"
-        started = plane.run(
+        started = rig.plane.run(
             f"operator-{port}",
             "training-sandbox-operator",
             f"--namespace={NAMESPACE}",
-            f"--catalogue={catalogue}",
+            f"--catalogue={rig.catalogue}",
             f"--health-port={port}",
-            f"--lease={_LEASE}",
+            f"--lease={rig.lease}",
             "--signing-key=default/signing-key",
             "--log-level=warning",
         )
@@ -51,7 +48,7 @@ async def measure_hand_over(rig: Rig, figures: Figures, suffix: str = "") -> Non
     rig.operator.stop()
     api, http, ports = rig.api, rig.http, (free_port(), free_port())
     for signalled, number in (("sigkill", signal.SIGKILL), ("sigterm", signal.SIGTERM)):
-        candidates = [Candidate(rig.plane, rig.catalogue, port) for port in ports]
+        candidates = [Candidate(rig, port) for port in ports]
 
         async def one_leads(candidates: list[Candidate] = candidates) -> bool:
             answers = [await one.leads(http) for one in candidates]

@@ -14,6 +14,7 @@ import psutil
 
 from benchmarks.control_plane import Api, ControlPlane, control_plane, free_port
 from benchmarks.figures import BenchmarkError
+from benchmarks.leader_policy import install_leader_policy
 
 NAMESPACE = "bench"
 _ROOT = f"apis/trainingsandbox.dev/v1alpha1/namespaces/{NAMESPACE}"
@@ -33,13 +34,14 @@ _QUIET_SECONDS = 3
 class Operator:
     """The operator's process, beside the control plane."""
 
-    def __init__(self, plane: ControlPlane, catalogue: Path, port: int) -> None:
+    def __init__(self, plane: ControlPlane, catalogue: Path, port: int, lease: str) -> None:
         self._plane = plane
         self._command = (
             "training-sandbox-operator",
             "--all-namespaces",
             f"--catalogue={catalogue}",
             f"--health-port={port}",
+            f"--lease={lease}",
             "--signing-key=default/signing-key",
             "--log-level=warning",
         )
@@ -68,10 +70,10 @@ class Operator:
                 raise BenchmarkError("the operator ended: see operator.log")
             with contextlib.suppress(aiohttp.ClientError, OSError):
                 async with http.get(self._health) as answer:
-                    return answer.ok
+                    return bool((await answer.json()).get("leads"))
             return False
 
-        await until("the operator is healthy", answers)
+        await until("the operator is healthy and leads", answers)
 
 
 async def until(what: str, probe: Any) -> None:
@@ -90,8 +92,9 @@ class Rig:
         plane: the control plane.
         api: its API server.
         http: for all requests.
-        operator: runs.
+        operator: runs, and leads.
         catalogue: the one of the operator.
+        lease: that the operator holds, of which the API server knows by the chart's policy.
     """
 
     plane: ControlPlane
@@ -99,6 +102,7 @@ class Rig:
     http: aiohttp.ClientSession
     operator: Operator
     catalogue: Path
+    lease: str
 
     async def has(self, kind: str, instance: str) -> bool:
         """Whether there is a pod, or a Secret, of the instance of this name."""
@@ -136,7 +140,8 @@ async def operator_rig(*, is_short: bool = True) -> AsyncGenerator[Rig]:
         await api.call("POST", "api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         catalogue = plane.folder / "catalogue.yaml"
         catalogue.write_text(_CATALOGUE)
-        operator = Operator(plane, catalogue, free_port())
+        lease = await install_leader_policy(api, "default")
+        operator = Operator(plane, catalogue, free_port(), lease)
         operator.start()
         await operator.until_healthy(http)
-        yield Rig(plane, api, http, operator, catalogue)
+        yield Rig(plane, api, http, operator, catalogue, lease)

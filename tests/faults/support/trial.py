@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+from benchmarks.control_plane import Api
+from benchmarks.leader_policy import install_leader_policy
 from tests.faults.support.cluster import GROUP, Cluster, until
 from tests.faults.support.history import History, Wrongs
-from tests.faults.support.leader_policy import install_leader_policy
 from tests.faults.support.node import Node
 from tests.faults.support.operators import Command, Operator, Zygote, write_settings
 from tests.faults.support.report import Report
@@ -72,7 +73,9 @@ class Rig:
         await self.cluster.call("POST", "api/v1/namespaces", {"metadata": {"name": name}})
         options = options or ("--namespace", name)
         if lease_seconds is not None:
-            lease = await install_leader_policy(self.cluster, name)
+            api = Api(self.cluster.plane, self.cluster.http)
+            only_here = f"watchNamespaces={{{name}}}"
+            lease = await install_leader_policy(api, name, "--set", only_here)
             options += ("--lease", lease, "--lease-seconds", str(lease_seconds))
         async with AsyncExitStack() as stack:
             trial = Trial(self, case, name, most)
