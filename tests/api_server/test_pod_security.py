@@ -16,6 +16,17 @@ PODS = "api/v1/namespaces/restricted/pods?dryRun=All"
 CATALOGUE = parse_catalogue(only(render(), "ConfigMap")["data"]["catalogue.yaml"])
 
 
+SPREAD = {
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+        }
+    ]
+}
+
+
 def operators() -> dict[str, Any]:
     template = only(render(), "Deployment")["spec"]["template"]
     return {"metadata": {**template["metadata"], "name": "operator"}, "spec": template["spec"]}
@@ -30,6 +41,7 @@ OURS = {
     },
     "a bound task": build_pod(build.instance(taskId="t1"), build.APPWORLD),
     "a warm pod": build_warm_pod(build.pool(), build.APPWORLD, 0),
+    "a warm pod that is spread": build_warm_pod(build.pool(**SPREAD), build.APPWORLD, 0),
 }
 
 

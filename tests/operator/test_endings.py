@@ -1,11 +1,17 @@
 """The end of an instance in the whole loop: its time is over, its task, or its pod is lost."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
 
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop, SandboxServer
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.instance_steps import POD, become, phase, reason, serve
+from tests.operator.pool_steps import fill, names
+from training_sandbox_operator.cluster.admission import Urgency
 from training_sandbox_operator.model.timestamps import format_timestamp
 
 
@@ -44,6 +50,29 @@ async def test_an_idle_instance_is_asked_once_and_deleted(
     await loop.work()
     assert not cluster.of_kind("traininginstances")
     assert sandbox.questions == 1
+
+
+async def test_an_instance_that_is_used_while_its_deletion_waits_for_its_turn_is_kept(
+    loop: Loop, cluster: FakeCluster, sandbox: SandboxServer, clock: Clock
+) -> None:
+    await serve(loop, cluster, sandbox)
+    admission = loop.controller._api._admission
+    sandbox.data["idle_seconds"] = 300.0
+    clock.advance(300)
+    admission.hold(60)
+    working = asyncio.create_task(loop.work())
+    while not admission._waiting[Urgency.FIRST]:  # noqa: ASYNC110 — it has no event
+        await asyncio.sleep(0.01)
+    clock.advance(6)
+    sandbox.data["idle_seconds"] = 0.0
+    admission._held_until = 0
+    admission._admit()
+    await working
+    clock.advance(1)
+    await loop.work()
+    assert cluster.of_kind("traininginstances")
+    assert sandbox.questions == 2
+    assert "IdleTimeout" not in {event["reason"] for event in cluster.of_kind("events")}
 
 
 async def test_an_instance_that_was_idle_when_the_operator_starts_is_deleted_within_a_minute(
@@ -187,6 +216,26 @@ async def test_a_pod_left_on_a_dead_node_is_forced_though_its_instance_is_gone(
     clock.advance(60)
     await loop.work()
     assert not cluster.of_kind("pods")
+
+
+@pytest.mark.parametrize("with_pool", [True, False])
+async def test_a_warm_pod_left_on_a_dead_node_is_forced_though_its_pool_is_gone(
+    loop: Loop, cluster: FakeCluster, clock: Clock, with_pool: bool
+) -> None:
+    await fill(loop, cluster, clock, replicas=1)
+    left = cluster.only("pods")["metadata"]["name"]
+    if not with_pool:
+        cluster.remove("trainingpools", "warm")
+    ends_at = build.format_timestamp(clock() + timedelta(seconds=30))
+    cluster.change("pods", left, lambda pod: pod["metadata"].update(deletionTimestamp=ends_at))
+    await loop.settle()
+    clock.advance(59)
+    await loop.work()
+    assert left in names(cluster.of_kind("pods"))
+    clock.advance(1)
+    await loop.work()
+    assert left not in names(cluster.of_kind("pods"))
+    assert len(cluster.of_kind("pods")) == with_pool
 
 
 async def test_last_words_that_no_utf_8_can_hold_are_told_all_the_same(

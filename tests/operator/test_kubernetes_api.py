@@ -36,6 +36,15 @@ def test_errors_are_told_apart_by_what_is_to_be_done(
     assert str(error) == f"{status} {reason}: because"
 
 
+def test_who_is_refused_as_no_leader_is_told_so_whatever_the_status() -> None:
+    policy = "release.system.leader.trainingsandbox.dev"
+    message = f"ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: late"
+    for status, reason in ((403, "Forbidden"), (422, "Invalid")):
+        answer = {"reason": reason, "message": message}
+        error = errors.error_of(status, answer, text="", retry_after=None)
+        assert type(error) is errors.NotLeadingError
+
+
 def test_an_error_that_is_no_status_is_told_by_its_text() -> None:
     error = errors.error_of(502, {}, text="<h1>Bad Gateway</h1>", retry_after="7")
     assert error.message == "<h1>Bad Gateway</h1>"

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.operator import builders as build
 from tests.operator.builders import after
-from tests.operator.plans import converged, events, kinds, ready_condition, written
+from tests.operator.plans import converged, events, kinds, only, ready_condition, written
 from training_sandbox_operator.decisions.actions import AskServer, DeleteInstance, EmitEvent, Plan
 from training_sandbox_operator.decisions.plan import plan
 from training_sandbox_operator.model.server import ServerSilence, TaskReport
@@ -103,6 +103,8 @@ class TestAnIdleServer:
         decided = plan(self.ready(answer=build.reply(after(310), idle=300)), after(310.1))
         assert kinds(decided) == [DeleteInstance, EmitEvent]
         assert events(decided) == [("Normal", "IdleTimeout")]
+        # A call may begin after that: it is asked again.
+        assert only(decided, DeleteInstance).wanted_until == after(315)
 
     def test_lives_on_when_it_was_used_meanwhile(self) -> None:
         answer = build.reply(after(310), idle=50)

@@ -190,8 +190,30 @@ class PoolsOfOneOperator(Pools):
         assert len(self.warm) <= self.most + max(self.most // 4, 1)
 
 
+class PoolsThatReplaceNothing(Pools):
+    """No pod is claimed or outdated: there is none too many, however late the watch tells."""
+
+    @initialize(size=sizes)
+    def begin(self, size: dict[str, int]) -> None:
+        super().begin(size, None)
+
+    def somebody_claims(self, may_start_cold: bool) -> None:
+        """Is no rule here."""
+
+    def somebody_changes_the_image(self, image: str) -> None:
+        """Is no rule here."""
+
+    @invariant()
+    def there_is_no_warm_pod_too_many(self) -> None:
+        assert len(self.warm) <= self.most
+
+
 class PoolsOfTwoOperators(Pools):
-    """Another operator has slept since the beginning, and goes on as if nothing had happened."""
+    """Another operator has slept since the beginning, and goes on as if nothing had happened.
+
+    It would not get that far: its lease has passed on. What it makes by its old knowledge has the
+    names that are made anyway; it may be a pod too many, and never a second owner.
+    """
 
     @rule()
     def an_operator_that_slept_all_the_time_acts_once(self) -> None:
@@ -200,5 +222,7 @@ class PoolsOfTwoOperators(Pools):
 
 TestPoolsOfOneOperator = PoolsOfOneOperator.TestCase
 TestPoolsOfOneOperator.settings = settings(max_examples=60, stateful_step_count=30)
+TestPoolsThatReplaceNothing = PoolsThatReplaceNothing.TestCase
+TestPoolsThatReplaceNothing.settings = settings(max_examples=60, stateful_step_count=30)
 TestPoolsOfTwoOperators = PoolsOfTwoOperators.TestCase
 TestPoolsOfTwoOperators.settings = settings(max_examples=60, stateful_step_count=30)

@@ -22,9 +22,11 @@ class Writes:
         self._send = api._write
         api._write = self._record
 
-    async def _record(self, urgency: Urgency, call: _Call) -> tuple[int, str, str | None]:
+    async def _record(
+        self, urgency: Urgency, wanted_for: Callable[[], float], call: _Call
+    ) -> tuple[int, str, str | None]:
         self._made.append((call.method, call.path, urgency))
-        return await self._send(urgency, call)
+        return await self._send(urgency, wanted_for, call)
 
     def of(self, method: str, resource: str) -> list[Urgency]:
         return [

@@ -1,6 +1,7 @@
 """Who may call a server that knows the operator's public key."""
 
 import base64
+import hmac
 import json
 import time
 
@@ -160,6 +161,45 @@ def test_a_token_that_was_good_does_not_open_what_its_role_may_not(doorkeeper):
 
 def test_a_run_of_the_container_that_never_became_a_server_does_not_lock_clients_out(doorkeeper):
     doorkeeper.check("/step", f"Bearer {token(f'{POD}-3')}")
+
+
+@pytest.mark.parametrize("after_a_good_one", [False, True])
+@pytest.mark.parametrize(
+    "sent", [None, "Bearer", "Bearer x", "Bearer a.b.c", f"Bearer {token(key=STRANGERS_KEY)}"]
+)
+def test_whatever_is_refused_costs_one_comparison_in_constant_time_and_one_signature(
+    doorkeeper, monkeypatch, sent, after_a_good_one
+):
+    if after_a_good_one:
+        doorkeeper.check("/step", f"Bearer {token()}")
+    compare, decode, costs = hmac.compare_digest, jwt.decode, []
+
+    def compared(one, other):
+        costs.append(("compare", len(one)))
+        return compare(one, other)
+
+    def decoded(*arguments, **options):
+        costs.append("signature")
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(hmac, "compare_digest", compared)
+    monkeypatch.setattr(jwt, "decode", decoded)
+    with pytest.raises(UnauthorizedError):
+        doorkeeper.check("/step", sent)
+    assert costs == [("compare", 32), "signature"]
+
+
+def test_a_token_that_was_good_is_known_again_by_one_comparison_in_constant_time(
+    doorkeeper, monkeypatch
+):
+    doorkeeper.check("/step", f"Bearer {token()}")
+    compare, compared = hmac.compare_digest, []
+    monkeypatch.setattr(
+        hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both)
+    )
+    monkeypatch.setattr(jwt, "decode", None)
+    doorkeeper.check("/step", f"Bearer {token()}")
+    assert len(compared) == 1
 
 
 def test_every_path_is_open_to_one_role_at_least():

@@ -19,6 +19,7 @@ import kopf
 from training_sandbox_operator.cluster.admission import Admission, Urgency
 from training_sandbox_operator.cluster.errors import (
     NotLeadingError,
+    OutdatedError,
     UnavailableError,
     error_of,
 )
@@ -210,15 +211,20 @@ class ApiServer:
         is_fenced: bool = True,
         urgency: Urgency = Urgency.FIRST,
         most_bytes: int | None = None,
+        wanted_for: Callable[[], float] = lambda: math.inf,
     ) -> JsonDict:
-        """Send a request, a write in its turn, and return the answer."""
+        """Send a request, a write in its turn if it is still wanted then, and return the answer.
+
+        ``wanted_for`` returns for how many seconds from now a write is.
+        """
         parameters = {**(query or {})}
         if method in {"POST", "PUT", "PATCH"}:
             parameters["fieldManager"] = FIELD_MANAGER
         data = None if body is None else encode(body)
         kinds = {"Content-Type": content_type, "Accept": accept}
         call = _Call(method, path, parameters, data, kinds, most_bytes)
-        send = partial(self._write, urgency) if is_fenced and method != "GET" else self._send
+        is_write = is_fenced and method != "GET"
+        send = partial(self._write, urgency, wanted_for) if is_write else self._send
         status, text, retry_after = await send(call)
         if status == _UNAUTHORIZED:
             self._authorization = self._login().as_http_headers()
@@ -235,13 +241,18 @@ class ApiServer:
             )
         return answer
 
-    async def _write(self, urgency: Urgency, call: _Call) -> tuple[int, str, str | None]:
+    async def _write(
+        self, urgency: Urgency, wanted_for: Callable[[], float], call: _Call
+    ) -> tuple[int, str, str | None]:
         """Send a write in its turn if this process may write, and for no longer than it may."""
         async with self._admission.enter(urgency):
             seconds = self._may_write_for()
             if seconds <= 0:
                 message = f"{call.method} {call.path}: this process does not lead"
                 raise NotLeadingError(0, "NotLeading", message)
+            if wanted_for() <= 0:
+                message = f"{call.method} {call.path}: its turn came too late"
+                raise OutdatedError(0, "Outdated", message)
             self._writes += 1
             self._nothing_is_written.clear()
             try:

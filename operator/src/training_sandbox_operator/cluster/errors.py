@@ -57,6 +57,10 @@ class NotLeadingError(ApiError):
     """A write was not sent, or was refused: this process may not write, not yet or not any more."""
 
 
+class OutdatedError(ApiError):
+    """A write was not sent: its reason did not last until its turn; decide anew."""
+
+
 def error_of(
     status: int, answer: Mapping[str, Any], *, text: str, retry_after: str | None
 ) -> ApiError:

@@ -1,6 +1,7 @@
 """The few requests to the API server that the operator makes, each with its preconditions."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from training_sandbox_operator.cluster import paths
@@ -68,13 +69,24 @@ class KubernetesApi(ApiServer):
             options["gracePeriodSeconds"] = grace_seconds
         return await self.request("DELETE", f"{paths.pods(key.namespace)}/{key.name}", body=options)
 
-    async def delete_instance(self, key: Key, *, uid: str, resource_version: int) -> None:
-        """Delete the instance if it is still exactly this one: its deadline may have been moved."""
+    async def delete_instance(
+        self,
+        key: Key,
+        *,
+        uid: str,
+        resource_version: int,
+        wanted_for: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        """Delete the instance if it is still exactly this one: its deadline may have been moved.
+
+        ``wanted_for`` returns for how many seconds from now that is wanted.
+        """
         preconditions = {"uid": uid, "resourceVersion": str(resource_version)}
         await self.request(
             "DELETE",
             f"{paths.instances(key.namespace)}/{key.name}",
             body={"preconditions": preconditions, "propagationPolicy": "Background"},
+            wanted_for=wanted_for,
         )
 
     async def replace_status(

@@ -5,6 +5,7 @@ in which version they mean.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -107,7 +108,7 @@ class Applier:
             case WriteStatus():
                 await self._write_status(action)
             case DeleteInstance():
-                await self._delete_instance(action.instance)
+                await self._delete_instance(action)
             case ClaimPod():
                 await self._claim_pod(action)
             case CreateWarmPod() | DeleteWarmPod() | WritePoolStatus():
@@ -202,10 +203,14 @@ class Applier:
             self._journeys.ready(written)
         self._cache.store_instance(written)
 
-    async def _delete_instance(self, instance: TrainingInstance) -> None:
+    async def _delete_instance(self, action: DeleteInstance) -> None:
+        instance, until = action.instance, action.wanted_until
         try:
             await self._api.delete_instance(
-                instance.key, uid=instance.uid, resource_version=instance.resource_version
+                instance.key,
+                uid=instance.uid,
+                resource_version=instance.resource_version,
+                wanted_for=lambda: (until - self._clock()).total_seconds() if until else math.inf,
             )
         except NotFoundError:
             self._cache.remove_instance(instance.key, instance.uid)

@@ -8,6 +8,7 @@ from training_sandbox_operator.cluster.errors import (
     ApiError,
     ConflictError,
     NotFoundError,
+    OutdatedError,
     UnavailableError,
 )
 from training_sandbox_operator.control.deadlines import Deadlines
@@ -88,7 +89,7 @@ class Attempts:
         elif isinstance(error, UnavailableError):
             self._unanswered.add(key)
         # What is gone or was changed meanwhile is news that the watch is about to bring.
-        is_news = isinstance(error, ConflictError | NotFoundError)
+        is_news = isinstance(error, ConflictError | NotFoundError | OutdatedError)
         _log.log(
             logging.DEBUG if is_news else logging.WARNING,
             "%s%s: tried again in %.1f s: %s",

@@ -96,13 +96,15 @@ class PoolTable:
         self, key: Key, catalogue: Catalogue, is_taken: Callable[[Key], bool]
     ) -> PoolSituation:
         """Return all that is known about one pool."""
-        record = self._records.get(key)
-        if record is None or record.pool is None:
-            return PoolSituation(None)
+        record = self._records.get(key) or _Record()
+        ending = [pod for pod in record.warm.values() if pod.terminates_at is not None]
         pool = record.pool
+        if pool is None:
+            return PoolSituation(None, ending=ending)
         return PoolSituation(
             pool=pool,
             warm=[pod for pod in record.warm.values() if _belongs_to(pod, pool)],
+            ending=ending,
             promised=record.promised.keys(),
             waiting=sum(_may_claim(one, pool) for one in record.waiting.values()),
             is_taken=lambda name: name in record.obstacles or is_taken(name),

@@ -12,6 +12,7 @@ from training_sandbox_operator.control.work_queue import WorkQueue
 from training_sandbox_operator.decisions.actions import (
     Action,
     CreateWarmPod,
+    DeletePod,
     DeleteWarmPod,
     WritePoolStatus,
 )
@@ -89,6 +90,7 @@ class PoolReconciler:
             await self._apply_all(iter(deletions))
         finally:
             self._cache.pools.set_staying(key, leaving)
+        await self._apply_all(iter([one for one in decided.actions if isinstance(one, DeletePod)]))
         creations = iter([one for one in decided.actions if isinstance(one, CreateWarmPod)])
         await self._apply_all(
             creations, lambda: self._cache.pools.refusal_of(key) == situation.refusal

@@ -60,9 +60,15 @@ class DeleteWarmPod:
 
 @dataclass(frozen=True, slots=True)
 class DeleteInstance:
-    """Delete the instance, unless anybody has changed it meanwhile."""
+    """Delete the instance, unless anybody has changed it meanwhile.
+
+    Attributes:
+        wanted_until: when it is not to be done any more but decided anew; None for a reason that
+            lasts.
+    """
 
     instance: TrainingInstance
+    wanted_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

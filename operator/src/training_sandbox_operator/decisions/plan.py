@@ -5,7 +5,7 @@ the operator or a write whose answer was lost changes nothing: the next plan is 
 there. Once its actions have had their effect it plans nothing more until the deadline.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from training_sandbox_operator.decisions.actions import (
     Action,
@@ -19,11 +19,13 @@ from training_sandbox_operator.decisions.actions import (
     Plan,
     WriteStatus,
 )
+from training_sandbox_operator.decisions.forced_ends import plan_forced_ends
 from training_sandbox_operator.decisions.occurrences import events_of_change
 from training_sandbox_operator.decisions.pod_spec import build_pod
 from training_sandbox_operator.decisions.questions import (
     IDLE_OCCASION,
     Question,
+    fresh_until,
     is_idle,
     next_question,
 )
@@ -50,8 +52,6 @@ from training_sandbox_operator.model.reasons import Occurrence, Phase, Reason
 from training_sandbox_operator.model.server import ServerSilence
 from training_sandbox_operator.model.situation import Situation
 
-# A kubelet that lives confirms the end of a pod within its grace period and a moment.
-_CONFIRMATION = timedelta(seconds=30)
 _SILENCES_WORTH_A_WARNING = 3
 _UNPLAYABLE = frozenset(
     {Reason.UNKNOWN_ENVIRONMENT, Reason.PARAMS_TOO_LARGE, Reason.OVERRIDE_NOT_ALLOWED}
@@ -86,19 +86,11 @@ def _plan_leftovers(situation: Situation, now: datetime) -> Plan:
 
     The end of those whose node does not confirm it is forced.
     """
-    actions: list[Action] = [
+    strays = tuple(
         DeletePod(pod.key, pod.uid) for pod in situation.strays if pod.terminates_at is None
-    ]
-    deadline: datetime | None = None
-    for pod in situation.pods:
-        if pod.terminates_at is None:
-            continue
-        overdue_at = pod.terminates_at + _CONFIRMATION
-        if now >= overdue_at:
-            actions.append(DeletePod(pod.key, pod.uid, force=True))
-        else:
-            deadline = _earliest(deadline, overdue_at)
-    return Plan(tuple(actions), deadline)
+    )
+    forced = plan_forced_ends(situation.pods, now)
+    return Plan(strays + forced.actions, forced.deadline)
 
 
 def _plan_terminal(situation: Situation, instance: TrainingInstance, now: datetime) -> Plan:
@@ -222,11 +214,11 @@ def _plan_with_pod(
     now: datetime,
 ) -> Plan:
     was_and_is_ready = instance.phase is verdict.phase is Phase.READY
-    if was_and_is_ready and is_idle(instance, situation.answer, now):
+    answer = situation.answer
+    if was_and_is_ready and answer is not None and is_idle(instance, answer, now):
         seconds = instance.idle_timeout.total_seconds()
-        return _delete(
-            instance, Occurrence.IDLE_TIMEOUT, f"deleted: no episode was called for {seconds:.0f} s"
-        )
+        message = f"deleted: no episode was called for {seconds:.0f} s"
+        return _delete(instance, Occurrence.IDLE_TIMEOUT, message, fresh_until(answer))
     if verdict.reason == Reason.TASK_NOT_OPENED:
         return _plan_binding(situation, instance, pod, verdict, now)
     question = next_question(situation, instance, pod, verdict, now)
@@ -294,8 +286,14 @@ def _write_status(
     return (WriteStatus(instance, status), *events_of_change(instance, verdict, status))
 
 
-def _delete(instance: TrainingInstance, reason: Occurrence, message: str) -> Plan:
-    return Plan((DeleteInstance(instance), EmitEvent(instance, "Normal", reason, message)))
+def _delete(
+    instance: TrainingInstance,
+    reason: Occurrence,
+    message: str,
+    wanted_until: datetime | None = None,
+) -> Plan:
+    event = EmitEvent(instance, "Normal", reason, message)
+    return Plan((DeleteInstance(instance, wanted_until), event))
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

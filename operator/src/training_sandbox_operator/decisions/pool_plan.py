@@ -17,6 +17,7 @@ from training_sandbox_operator.decisions.actions import (
     Plan,
     WritePoolStatus,
 )
+from training_sandbox_operator.decisions.forced_ends import plan_forced_ends
 from training_sandbox_operator.decisions.overrides import forbidden_override
 from training_sandbox_operator.decisions.pod_spec import build_warm_pod, template_hash
 from training_sandbox_operator.decisions.pool_members import Members, sort_members
@@ -38,9 +39,10 @@ it makes none, and between claims one at a time."""
 
 def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
     """Return what is to be done about a pool and its warm pods."""
+    forced = plan_forced_ends(situation.ending, now)
     pool = situation.pool
     if pool is None or pool.is_being_deleted:
-        return Plan()
+        return forced
     environment = situation.environment
     template = (
         template_hash(pool, environment, situation.public_key) if environment is not None else None
@@ -51,6 +53,7 @@ def plan_pool(situation: PoolSituation, now: datetime) -> Plan:
         situation, pool, members, target=size.target, template=template, now=now
     )
     parts = [
+        forced,
         Plan(tuple(DeleteWarmPod(pool, pod) for pod in members.surplus(size.target))),
         _plan_broken(situation, pool, members, now),
         _plan_creation(situation, pool, members, size.target, now),

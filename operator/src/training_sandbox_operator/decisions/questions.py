@@ -58,7 +58,12 @@ def is_idle(instance: TrainingInstance, answer: ServerAnswer | None, now: dateti
         return False
     # A warm pod was idle before it was claimed, which is nothing to the instance.
     idle = min(answer.idle, answer.at - ready_at)
-    return idle >= instance.idle_timeout and now - answer.at <= _FRESH
+    return idle >= instance.idle_timeout and now <= fresh_until(answer)
+
+
+def fresh_until(answer: ServerAnswer) -> datetime:
+    """Return until when an answer says something about now."""
+    return answer.at + _FRESH
 
 
 def _idle_question_due_at(

@@ -122,6 +122,7 @@ class PoolSituation:
     Attributes:
         pool: the TrainingPool, None when there is none of that name (any more).
         warm: its pods that nobody has claimed.
+        ending: pods of this pool, or of an earlier one of its name, that are being deleted.
         promised: those of them that an instance is about to claim.
         waiting: how many instances wait for one.
         is_taken: whether a pod of this name is there, of whatever owner.
@@ -134,6 +135,7 @@ class PoolSituation:
 
     pool: TrainingPool | None
     warm: Sequence[Pod] = ()
+    ending: Sequence[Pod] = ()
     promised: Collection[Key] = ()
     waiting: int = 0
     is_taken: Callable[[Key], bool] = lambda _: False
