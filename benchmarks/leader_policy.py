@@ -9,7 +9,13 @@ import yaml
 from benchmarks.control_plane import Api
 from benchmarks.figures import BenchmarkError
 from training_sandbox_operator.cluster.leader_mark import is_refused_by_mark, mark_creation
-from training_sandbox_operator.model.names import MANAGED_BY, MANAGED_BY_LABEL
+from training_sandbox_operator.model.names import (
+    API_VERSION,
+    LEADER_KIND,
+    LEADER_PLURAL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+)
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _CLUSTER = _REPOSITORY / "tests/cluster"
@@ -18,6 +24,7 @@ _PLURALS = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
+_KIND = {"apiVersion": API_VERSION, "kind": LEADER_KIND}
 _PATIENCE_SECONDS = 60
 
 
@@ -33,8 +40,9 @@ async def install_leader_policy(api: Api, namespace: str, *settings: str) -> str
         if "paramRef" in document["spec"]:
             of = document["spec"]["paramRef"]
             lease = f"{of['namespace']}/{of['name']}"
-            leases = f"apis/coordination.k8s.io/v1/namespaces/{of['namespace']}/leases"
-            await api.call("POST", leases, {"metadata": {"name": of["name"]}})
+            leaders = f"apis/{API_VERSION}/namespaces/{of['namespace']}/{LEADER_PLURAL}"
+            nobody = {"metadata": {"name": of["name"]}, "spec": {"identity": "nobody"}}
+            await api.call("POST", leaders, {**nobody, **_KIND})
     await _until_heeded(api, namespace)
     return lease
 
@@ -67,7 +75,7 @@ async def _until_heeded(api: Api, namespace: str) -> None:
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while True:
             try:
-                await api.call("POST", path, mark_creation(probe, "nobody"))
+                await api.call("POST", path, mark_creation(probe, "somebody"))
             except BenchmarkError as error:
                 if is_refused_by_mark(str(error)):
                     return

@@ -24,7 +24,9 @@ OF_HELM = (
     "validatingadmissionpolicybindings"
 )
 OF_USERS = ("TrainingInstance", "TrainingPool", "Pod", "Secret")
+OUR_KINDS = ("traininginstances", "trainingpools", "operatorleaders")
 LEASE = "lease/training-sandbox"
+LEADER = "operatorleader/training-sandbox"
 SIGNING_KEY = "secret/training-sandbox-signing-key"
 
 
@@ -60,10 +62,8 @@ def look(namespace: Namespace) -> Seen:
     selector = ("--selector", "app.kubernetes.io/instance=training-sandbox")
     return Seen(
         of_helm=found(OF_HELM, "--all-namespaces", *selector),
-        crds=found(
-            *("crd", "traininginstances.trainingsandbox.dev", "trainingpools.trainingsandbox.dev")
-        ),
-        of_the_operator=found(LEASE, SIGNING_KEY, "--namespace", SYSTEM),
+        crds=found("crd", *(f"{kind}.trainingsandbox.dev" for kind in OUR_KINDS)),
+        of_the_operator=found(LEASE, LEADER, SIGNING_KEY, "--namespace", SYSTEM),
         of_users=of_users(namespace),
         signing_key=signing_key(),
     )
@@ -138,7 +138,7 @@ def test_all_that_helm_made_goes_but_the_definitions(uninstalled: Uninstalled) -
 
 
 def test_what_the_operator_made_for_itself_stays(uninstalled: Uninstalled) -> None:
-    assert len(uninstalled.before.of_the_operator) == 2
+    assert len(uninstalled.before.of_the_operator) == 3
     assert uninstalled.after.of_the_operator == uninstalled.before.of_the_operator
     assert uninstalled.after.signing_key == uninstalled.before.signing_key
 

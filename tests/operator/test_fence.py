@@ -9,14 +9,11 @@ import kopf
 import pytest
 from aiohttp.test_utils import TestServer
 
-from tests.operator import builders as build
 from tests.operator.conftest import Seconds
 from tests.operator.watched_cluster import WatchedCluster
 from training_sandbox_operator.cluster import errors
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.election import Election, Leadership, LeaseLostError
-from training_sandbox_operator.decisions.election import Terms
-from training_sandbox_operator.model.lease import held_by
 from training_sandbox_operator.model.names import Key
 
 LEASE = Key("system", "operator")
@@ -111,53 +108,3 @@ async def test_a_lease_of_another_is_not_touched_by_a_resignation(
 ) -> None:
     await election.resign()
     assert cluster.requests == []
-
-
-async def test_what_a_leader_makes_and_claims_tells_who_leads(
-    api: KubernetesApi, election: Election, cluster: WatchedCluster
-) -> None:
-    running = asyncio.create_task(election.run())
-    await election.won.wait()
-    noted = {"namespace": "research", "name": "warm", "annotations": {"note": "kept"}}
-    await api.create_pod({"metadata": noted})
-    await api.claim_pod(Key("research", "warm"), [])
-    assert cluster.only("pods")["metadata"]["annotations"] == {
-        "note": "kept",
-        "trainingsandbox.dev/created-by": "one",
-        "trainingsandbox.dev/claimed-by": "one",
-    }
-    running.cancel()
-
-
-async def test_an_operator_without_a_lease_tells_of_no_leader(cluster: WatchedCluster) -> None:
-    async with TestServer(cluster.app()) as server:
-        connection = kopf.ConnectionInfo(server=str(server.make_url("")), token="one")
-        async with KubernetesApi(lambda: connection) as api:
-            await api.create_pod({"metadata": {"namespace": "research", "name": "plain"}})
-    assert "annotations" not in cluster.only("pods")["metadata"]
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch, seconds: Seconds) -> list[float]:
-    """How long elections have paused; no time goes by but on their clock."""
-    pauses: list[float] = []
-
-    async def pause(_: Election, due_in: float) -> None:
-        pauses.append(due_in)
-        seconds.now += due_in
-        await asyncio.sleep(0)
-
-    monkeypatch.setattr(Election, "_pause", pause)
-    return pauses
-
-
-@pytest.mark.parametrize(("holder", "is_waited_for"), [("gone", True), ("", False)])
-async def test_who_takes_a_lease_that_was_not_given_back_waits_until_the_news_has_spread(
-    api: KubernetesApi, election: Election, pauses: list[float], holder: str, is_waited_for: bool
-) -> None:
-    """Else it would miss what the API server still lets the former leader write."""
-    await api.create_lease(LEASE, held_by(holder, 10, None, build.CREATED))
-    running = asyncio.create_task(election.run())
-    await election.won.wait()
-    assert (Terms(10).settling in pauses) == is_waited_for
-    running.cancel()

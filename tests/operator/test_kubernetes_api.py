@@ -1,6 +1,8 @@
 """Requests to the API server: their errors, their preconditions, their credentials."""
 
 import asyncio
+import socket
+import sys
 
 import kopf
 import pytest
@@ -36,13 +38,20 @@ def test_errors_are_told_apart_by_what_is_to_be_done(
     assert str(error) == f"{status} {reason}: because"
 
 
-def test_who_is_refused_as_no_leader_is_told_so_whatever_the_status() -> None:
-    policy = "release.system.leader.trainingsandbox.dev"
-    message = f"ValidatingAdmissionPolicy '{policy}' with binding '{policy}' denied request: late"
-    for status, reason in ((403, "Forbidden"), (422, "Invalid")):
-        answer = {"reason": reason, "message": message}
-        error = errors.error_of(status, answer, text="", retry_after=None)
-        assert type(error) is errors.NotLeadingError
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (403, "ValidatingAdmissionPolicy 'a.b.leader.trainingsandbox.dev'", errors.NotLeadingError),
+        (403, "ValidatingAdmissionPolicy 'somebody.elses'", errors.RejectedError),
+        (403, "pod 'x.leader.trainingsandbox.dev' is over quota", errors.RejectedError),
+        (422, "ValidatingAdmissionPolicy 'a.b.leader.trainingsandbox.dev'", errors.RejectedError),
+    ],
+)
+def test_who_is_refused_as_no_leader_is_told_from_who_is_refused_a_pod(
+    status: int, message: str, kind: type[errors.ApiError]
+) -> None:
+    answer = {"reason": "Forbidden", "message": f"pods 'x' is forbidden: {message}"}
+    assert type(errors.error_of(status, answer, text="", retry_after=None)) is kind
 
 
 def test_an_error_that_is_no_status_is_told_by_its_text() -> None:
@@ -64,6 +73,20 @@ async def test_an_api_server_that_is_not_there_is_unavailable() -> None:
     async with KubernetesApi(lambda: kopf.ConnectionInfo(server="http://127.0.0.1:1")) as api:
         with pytest.raises(errors.UnavailableError):
             await api.get_pod(Key("research", "demo"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels of other systems have no such option")
+async def test_the_kernel_does_not_send_for_minutes_what_the_network_does_not_take(
+    api: KubernetesApi, cluster: FakeCluster
+) -> None:
+    cluster.instance()
+    _ = [page async for page in api.list_instances("research")]
+    connector = api._session.connector
+    assert connector is not None
+    ((kept,),) = connector._conns.values()
+    (protocol, _) = kept
+    used = protocol.transport.get_extra_info("socket")
+    assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3000
 
 
 async def test_lists_are_read_to_their_last_page(api: KubernetesApi, cluster: FakeCluster) -> None:

@@ -37,6 +37,8 @@ class WatchedCluster(FakeCluster):
         app.router.add_post(LEASES, self._create)
         app.router.add_get(LEASES + "/{name}", self._get)
         app.router.add_put(LEASES + "/{name}", self._replace)
+        custom = f"{GROUP_PATH}/namespaces/{{namespace}}/{{kind}}/{{name}}"
+        app.router.add_put(custom, self._replace)
         app.router.add_get("/api", _answer({"versions": ["v1"]}))
         app.router.add_get("/apis", _answer({"groups": [_group("trainingsandbox.dev")]}))
         for path, kinds in _KINDS.items():

@@ -82,7 +82,9 @@ def error_of(
     elif status == 410:  # noqa: PLR2004
         kind = ExpiredError
     elif status in {400, 403, 405, 413, 415, 422}:
-        kind = NotLeadingError if is_refused_by_mark(message) else RejectedError
+        kind = RejectedError
+    if status == 403 and is_refused_by_mark(message):  # noqa: PLR2004
+        kind, reason = NotLeadingError, "NotLeading"
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     if seconds is not None:
         seconds = min(seconds, _LONGEST_RETRY_AFTER)

@@ -1,19 +1,26 @@
 """The few requests to the API server that the operator makes, each with its preconditions."""
 
+import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from training_sandbox_operator.cluster import paths
 from training_sandbox_operator.cluster.admission import Urgency
 from training_sandbox_operator.cluster.api_server import ApiServer, JsonDict, Page
-from training_sandbox_operator.cluster.errors import NotFoundError
+from training_sandbox_operator.cluster.errors import NotFoundError, NotLeadingError
 from training_sandbox_operator.cluster.leader_mark import mark_claim, mark_creation
 from training_sandbox_operator.cluster.watch_stream import Change
 from training_sandbox_operator.model.lease import Lease, lease_manifest
 from training_sandbox_operator.model.names import POD_SELECTOR, Key
 
+_log = logging.getLogger(__name__)
+
 _JSON_PATCH = "application/json-patch+json"
+# An API server hears of a new leader in milliseconds.
+_NEWS_SECONDS = 30.0
 
 
 class KubernetesApi(ApiServer):
@@ -23,10 +30,12 @@ class KubernetesApi(ApiServer):
     """
 
     _leader: str | None = None
+    _is_known_by = -math.inf
 
     def write_as(self, leader: str) -> None:
         """Tell by each pod that is made or claimed that this is the leader who does so."""
         self._leader = leader
+        self._is_known_by = time.monotonic() + _NEWS_SECONDS
 
     async def create_pod(
         self, manifest: Mapping[str, Any], urgency: Urgency = Urgency.START
@@ -34,7 +43,8 @@ class KubernetesApi(ApiServer):
         """Create a pod and return it."""
         namespace: str = manifest["metadata"]["namespace"]
         body = mark_creation(manifest, self._leader) if self._leader else manifest
-        return await self.request("POST", paths.pods(namespace), body=body, urgency=urgency)
+        with self._heeding_refusals():
+            return await self.request("POST", paths.pods(namespace), body=body, urgency=urgency)
 
     async def get_pod(self, key: Key) -> JsonDict:
         """Return a pod."""
@@ -44,7 +54,27 @@ class KubernetesApi(ApiServer):
         """Apply the JSON patch that claims a warm pod, and return the pod."""
         body = mark_claim(patch, self._leader) if self._leader else patch
         path = f"{paths.pods(key.namespace)}/{key.name}"
-        return await self.request("PATCH", path, body=body, content_type=_JSON_PATCH)
+        with self._heeding_refusals():
+            return await self.request("PATCH", path, body=body, content_type=_JSON_PATCH)
+
+    @contextmanager
+    def _heeding_refusals(self) -> Generator[None]:
+        """Tell who leads no more when that is refused though the API server must know by now.
+
+        Whoever does not lead sends nothing, so that it is the API server that has not heard of it.
+        """
+        try:
+            yield
+        except NotLeadingError as error:
+            if error.status and self._leader and time.monotonic() > self._is_known_by:
+                _log.error(
+                    "pods are made and claimed without telling who leads from now on, so that what "
+                    "the network delivers late is not refused: the API server does not know of "
+                    "this leader, though it was told: %s",
+                    error.message,
+                )
+                self._leader = None
+            raise
 
     async def delete_pod(
         self,

@@ -1,7 +1,8 @@
 """What a pod that is made or claimed tells the API server: who led when the write was sent.
 
 Nobody else can tell how late a write is that a network has held up. The chart's
-ValidatingAdmissionPolicy compares the mark with the Lease, and has a former leader's write refused.
+ValidatingAdmissionPolicy compares the mark with the OperatorLeader, which a leader writes before
+anything else, and has a former leader's write refused.
 Names of pods are derived, and other writes say which object in which version they mean; but a claim
 of a pod that nobody has touched, and a pod that the next leader has no need of, look right at any
 time. https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
@@ -32,4 +33,4 @@ def mark_claim(patch: Sequence[JsonObject], leader: str) -> Sequence[JsonObject]
 
 def is_refused_by_mark(message: str) -> bool:
     """Return whether this is how the API server refuses a write for its mark."""
-    return f".{_POLICY}'" in message
+    return "ValidatingAdmissionPolicy '" in message and f".{_POLICY}'" in message

@@ -1,6 +1,13 @@
 """Where the API server has what the operator works with."""
 
-from training_sandbox_operator.model.names import GROUP, PLURAL, POOL_PLURAL, VERSION, Key
+from training_sandbox_operator.model.names import (
+    GROUP,
+    LEADER_PLURAL,
+    PLURAL,
+    POOL_PLURAL,
+    VERSION,
+    Key,
+)
 
 
 def pods(namespace: str | None) -> str:
@@ -26,6 +33,11 @@ def secrets(namespace: str | None) -> str:
 def leases(key: Key) -> str:
     """Return the path of the leases beside this one."""
     return f"apis/coordination.k8s.io/v1/namespaces/{key.namespace}/leases"
+
+
+def leaders(key: Key) -> str:
+    """Return the path of the OperatorLeaders beside this one."""
+    return _custom(key.namespace, LEADER_PLURAL)
 
 
 def _custom(namespace: str | None, plural: str) -> str:

@@ -14,8 +14,10 @@ from training_sandbox_operator.cluster.errors import (
     ApiError,
     ConflictError,
     NotFoundError,
+    RejectedError,
 )
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+from training_sandbox_operator.cluster.leaders import Leaders
 from training_sandbox_operator.decisions.election import Candidate, Step, Terms
 from training_sandbox_operator.model.lease import Lease, given_back, held_by
 from training_sandbox_operator.model.names import Key
@@ -75,6 +77,7 @@ class Election:
     ) -> None:
         self._api = api
         self._key = lease
+        self._leaders = Leaders(api, lease)
         self._leadership = leadership
         self._now = leadership.clock
         self._terms = Terms(seconds)
@@ -158,15 +161,38 @@ class Election:
             return False
         if self._is_over:
             return True
-        self._api.write_as(identity)
         self._candidate = self._candidate.grant(lease, asked_at)
         self._leadership.set_until(asked_at + self._terms.valid)
-        if not self.won.is_set() and self._candidate.leads(self._now()):
-            if before is not None and before.holder:
-                await self._pause(self._terms.settling)
-            _log.info("%s: %s leads", self._key, identity)
-            self.won.set()
+        if not self.won.is_set():
+            await self._begin(was_given_back=before is not None and not before.holder)
         return True
+
+    async def _begin(self, *, was_given_back: bool) -> None:
+        """Have the API server know who leads, and begin; what fails is tried at the next renewal.
+
+        What a former leader has sent may still be let through until the news has spread: whoever
+        has not given the lease back may have sent something.
+        """
+        try:
+            async with asyncio.timeout(self._terms.patience):
+                await self._leaders.write(self._candidate.identity)
+        except (NotFoundError, RejectedError) as error:
+            _log.warning(
+                "%s: there is no OperatorLeader, so that what the network delivers late is not "
+                "refused: install the CustomResourceDefinitions and roles of this version: %s",
+                self._key,
+                error,
+            )
+        except (ApiError, TimeoutError) as error:
+            self._complain("the OperatorLeader was not written", error)
+            return
+        else:
+            self._api.write_as(self._candidate.identity)
+        if not was_given_back:
+            await self._pause(self._terms.settling)
+        if self._candidate.leads(self._now()) and not self._is_over:
+            _log.info("%s: %s leads", self._key, self._candidate.identity)
+            self.won.set()
 
     async def _look(self) -> None:
         lease: Lease | None

@@ -10,6 +10,8 @@ KIND = "TrainingInstance"
 PLURAL = "traininginstances"
 POOL_KIND = "TrainingPool"
 POOL_PLURAL = "trainingpools"
+LEADER_KIND = "OperatorLeader"
+LEADER_PLURAL = "operatorleaders"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "training-sandbox"
