@@ -97,6 +97,30 @@ def test_a_horizontal_pod_autoscaler_scales_a_pool(namespace: Namespace) -> None
     assert namespace.pool_status("warm")["targetReplicas"] == 2
 
 
+def test_the_scale_subresource_selects_what_nobody_has_claimed(warm: Namespace) -> None:
+    """By this selector an autoscaler finds the pods whose metrics it goes by."""
+    warm.apply("claimed", **CLAIM)
+    claimed = warm.wait_phase("claimed", "Ready", seconds=20)["podName"]
+    warm.wait_warm("warm", 2)
+    path = f"/apis/trainingsandbox.dev/v1alpha1/namespaces/{warm.name}/trainingpools/warm/scale"
+    scale = json.loads(kubectl("get", "--raw", path))["status"]
+    selected = kubectl(
+        *("get", "pods", "--namespace", warm.name, "--selector", scale["selector"]),
+        *("--field-selector", "status.phase=Running", "--output", "name"),
+    ).split()
+    assert scale["replicas"] == len(selected) == 2
+    assert f"pod/{claimed}" not in selected
+
+
+def test_a_pool_follows_demand(namespace: Namespace) -> None:
+    namespace.apply_pool("warm", slots=1, minReplicas=0, maxReplicas=3)
+    for name in ("first", "second"):
+        namespace.apply(name, **CLAIM)
+    for name in ("first", "second"):
+        namespace.wait_phase(name, "Ready")
+    assert 1 <= namespace.pool_status("warm")["targetReplicas"] <= 3
+
+
 def test_another_variable_replaces_warm_pods_and_not_claimed_ones(warm: Namespace) -> None:
     warm.apply("claimed", **CLAIM)
     kept = warm.wait_phase("claimed", "Ready", seconds=20)["podUID"]

@@ -133,7 +133,7 @@ def reinstalled(uninstalled: Uninstalled, values: Path) -> Uninstalled:
 def test_all_that_helm_made_goes_but_the_definitions(uninstalled: Uninstalled) -> None:
     assert uninstalled.before.of_helm
     assert uninstalled.after.of_helm == {}
-    assert len(uninstalled.before.crds) == 2
+    assert len(uninstalled.before.crds) == len(OUR_KINDS)
     assert uninstalled.after.crds == uninstalled.before.crds
 
 

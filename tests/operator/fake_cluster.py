@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -37,7 +38,8 @@ class Failure:
 class FakeCluster:
     """Objects by kind, namespace and name; ``writes`` is what was asked of them.
 
-    ``told_whole`` has kind and name of those of which more than their metadata was told.
+    ``told_whole`` has kind and name of those of which more than their metadata was told; ``now``
+    is when pods are made.
     """
 
     objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class FakeCluster:
     status_written: asyncio.Event = field(default_factory=asyncio.Event)
     versions: Any = field(default_factory=lambda: itertools.count(100))
     uids: Any = field(default_factory=lambda: itertools.count(1))
+    now: Callable[[], datetime] = lambda: build.CREATED
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._fail])
@@ -158,7 +161,7 @@ class FakeCluster:
             return _refuse(409, "AlreadyExists", "already exists")
         if kind == "pods":
             one["status"] = {"phase": "Pending"}
-            one["metadata"]["creationTimestamp"] = format_timestamp(build.CREATED)
+            one["metadata"]["creationTimestamp"] = format_timestamp(self.now())
         return web.json_response(self._told(request, self._store(kind, one)), status=201)
 
     async def _get(self, request: web.Request) -> web.Response:

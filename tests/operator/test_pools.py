@@ -6,7 +6,7 @@ import pytest
 
 from tests.operator import builders as build
 from tests.operator.conftest import Clock, Loop
-from tests.operator.fake_cluster import FakeCluster
+from tests.operator.fake_cluster import FakeCluster, Object
 from tests.operator.pool_steps import (
     FROM_POOL,
     fill,
@@ -114,6 +114,33 @@ async def test_a_quota_is_told_and_tried_with_one_pod_when_there_may_be_room(
     clock.advance(20)
     await loop.work()
     assert len(cluster.of_kind("pods")) == 30
+
+
+def lasting(cluster: FakeCluster) -> list[Object]:
+    """The pods that are not being deleted."""
+    return [pod for pod in cluster.of_kind("pods") if "deletionTimestamp" not in pod["metadata"]]
+
+
+async def test_pods_that_grow_old_are_replaced_while_three_quarters_stay_ready(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    await fill(loop, cluster, clock, replicas=4, maxAgeSeconds=60)
+    cluster.instance(**FROM_POOL)
+    await loop.settle()
+    get_ready(cluster)
+    await loop.settle()
+    (claimed,) = [pod for pod in cluster.of_kind("pods") if owner(pod) == "TrainingInstance/demo"]
+    before = {pod["metadata"]["uid"] for pod in cluster.of_kind("pods")}
+    cluster.now = clock
+    for _ in range(80):
+        clock.advance(1)
+        await loop.settle()
+        ready = [pod for pod in lasting(cluster) if pod["status"]["phase"] == "Running"]
+        assert sum(owner(pod) == "TrainingPool/warm" for pod in ready) >= 3
+        get_ready(cluster)
+    left = {pod["metadata"]["uid"] for pod in lasting(cluster)}
+    assert left & before == {claimed["metadata"]["uid"]}
+    assert len(left) == 5
 
 
 async def test_scaling_down_deletes_what_nobody_has_claimed(

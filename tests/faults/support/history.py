@@ -48,7 +48,8 @@ class History:
         by_hand: UIDs of objects that the test has deleted, or edited so that they may be deleted.
         edited: UIDs of instances whose status the test has edited, so that anything may follow.
         strangers: UIDs of Secrets that the test has made under names of tokens.
-        used_at: when the server of a pod was last used, by the pod's UID.
+        used_at: when the server of a pod was last used, as it has told the operator last, by the
+            pod's UID. Whoever uses it between that and a deletion comes too late.
     """
 
     seen: list[Seen] = field(default_factory=list[Seen])

@@ -26,6 +26,7 @@ class Server:
     Attributes:
         episode: the instance whose task it plays, None for an open server.
         refused: other instances that have asked it to play theirs.
+        told_used_at: when it was last used, as it has told the operator last.
         starts: how often it has counted itself as started again: its own count.
         restarts: how often its container was: the kubelet's count, never the smaller one.
         is_up: whether anybody listens at its address.
@@ -40,6 +41,7 @@ class Server:
     task_state: str = "running"
     used_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    told_used_at: datetime | None = None
     refused: list[str] = field(default_factory=list[str])
     starts: int = 0
     restarts: int = 0
@@ -65,6 +67,10 @@ class Server:
         """A variable of the container's environment."""
         variables = self.pod["spec"]["containers"][0].get("env", ())
         return next((one.get("value") for one in variables if one["name"] == name), None)
+
+    def use(self) -> None:
+        """Have a client call an episode."""
+        self.used_at = datetime.now(UTC)
 
     def end(self) -> None:
         """End, and lose what is played."""
@@ -124,7 +130,8 @@ class Server:
 
     def _status(self) -> Object:
         is_playing = self.episode is not None and not self.is_finished
-        idle = (datetime.now(UTC) - max(self.used_at, self.started_at)).total_seconds()
+        self.told_used_at = max(self.used_at, self.started_at)
+        idle = (datetime.now(UTC) - self.told_used_at).total_seconds()
         task = {
             "state": self.task_state,
             "steps": 3,

@@ -220,7 +220,7 @@ class Trial:
             if (server := self.rig.node.server(uid)) is not None
         ]
         for uid, server in servers:
-            self.history.used_at[uid] = server.used_at
+            self.history.used_at[uid] = server.told_used_at or server.used_at
         wrongs = self.history.wrongs()
         self.history.write(self.rig.folder / f"{self.namespace}.record.log")
         wrongs.double_claims += [

@@ -139,7 +139,9 @@ class Workload:
             (2, lambda: self.create(taskId="t", **self._times())),
             (5, self._delete_some),
             (1, self._delete_and_create_again),
+            (3, self._use_a_server),
             (1, self._scale),
+            (1, self._have_the_pool_follow_demand),
             (1, self.change_image),
             (1, self.fail_a_server),
             (1, self._delete_a_pod),
@@ -213,7 +215,7 @@ class Workload:
 
     async def scale(self, replicas: int) -> None:
         """Give the pool another size."""
-        await self._change_pool(replicas=replicas)
+        await self._change_pool(replicas=replicas, minReplicas=None, maxReplicas=None)
 
     async def until_filled(self, replicas: int) -> None:
         """Wait until the pool has so many pods, while there are no others."""
@@ -226,6 +228,12 @@ class Workload:
 
     async def _scale(self) -> None:
         await self.scale(self._random.randint(0, 6))
+
+    async def _have_the_pool_follow_demand(self) -> None:
+        fewest = self._random.randint(0, 2)
+        await self._change_pool(
+            replicas=None, minReplicas=fewest, maxReplicas=self._random.randint(fewest, 6)
+        )
 
     async def change_image(self) -> None:
         await self._change_pool(image=self._random.choice(["a:1", "b:2"]))
@@ -248,6 +256,12 @@ class Workload:
             for pod in await self._cluster.items(self.pods)
             if pod["metadata"]["ownerReferences"][0]["kind"] == "TrainingPool"
         ]
+
+    async def _use_a_server(self) -> None:
+        servers = [self._node.server(pod["metadata"]["uid"]) for pod in await self._unspared_pods()]
+        used = [server for server in servers if server is not None and server.is_up]
+        if used:
+            self._random.choice(used).use()
 
     async def fail_a_server(self) -> None:
         """Only of a bound task that was started cold: its server is not started again."""
@@ -302,7 +316,7 @@ class Workload:
 
     async def _what_is_unsettled(self, but: Collection[str]) -> str | None:
         try:
-            await self._change_pool(replicas=4)
+            await self.scale(4)
             pools = await self._cluster.items(self.pools)
             instances = await self._cluster.items(self.instances)
             pods = await self._cluster.items(self.pods)
