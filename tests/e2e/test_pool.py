@@ -101,15 +101,16 @@ def test_the_scale_subresource_selects_what_nobody_has_claimed(warm: Namespace) 
     """By this selector an autoscaler finds the pods whose metrics it goes by."""
     warm.apply("claimed", **CLAIM)
     claimed = warm.wait_phase("claimed", "Ready", seconds=20)["podName"]
-    warm.wait_warm("warm", 2)
     path = f"/apis/trainingsandbox.dev/v1alpha1/namespaces/{warm.name}/trainingpools/warm/scale"
-    scale = json.loads(kubectl("get", "--raw", path))["status"]
-    selected = kubectl(
-        *("get", "pods", "--namespace", warm.name, "--selector", scale["selector"]),
-        *("--field-selector", "status.phase=Running", "--output", "name"),
-    ).split()
-    assert scale["replicas"] == len(selected) == 2
-    assert f"pod/{claimed}" not in selected
+
+    def selected() -> list[str]:
+        scale = json.loads(kubectl("get", "--raw", path))["status"]
+        of = ("--namespace", warm.name, "--selector", scale["selector"])
+        found = kubectl("get", "pods", *of, "--output", "name").split()
+        return found if len(found) == scale["replicas"] == 2 else []
+
+    wait_until("the claimed pod is replaced", lambda: bool(selected()), seconds=60)
+    assert f"pod/{claimed}" not in selected()
 
 
 def test_a_pool_follows_demand(namespace: Namespace) -> None:
