@@ -31,8 +31,7 @@ _LOGS = Path("build/bench/control-plane")
 _READY_SECONDS = 120
 _CONTROLLERS = "garbage-collector-controller,namespace-controller"
 # As on a machine with more memory than cores.
-_COLLECTED_LESS_OFTEN = {"GOGC": "300"}
-_LEAST_ROOM = 2 * 2**30
+_COLLECTED_LESS_OFTEN = {"GOGC": "500"}
 _LIMITS = ("--kube-api-qps=2000", "--kube-api-burst=4000", "--leader-elect=false")
 
 
@@ -46,13 +45,12 @@ class ControlPlane:
         token: of a user who may do everything.
     """
 
-    def __init__(self, folder: Path, port: int, *, is_short: bool = False) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.url = f"https://127.0.0.1:{port}"
         self.etcd_url = f"http://127.0.0.1:{free_port()}"
         self.token = secrets.token_hex(16)
         self._port = port
-        self._garbage = _not_collected() if is_short else _COLLECTED_LESS_OFTEN
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, Sequence[str]] = {}
 
@@ -133,7 +131,7 @@ class ControlPlane:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**self._garbage, **os.environ, "KUBECONFIG": str(self.kubeconfig)},
+                env={**_COLLECTED_LESS_OFTEN, **os.environ, "KUBECONFIG": str(self.kubeconfig)},
             )
         self._processes[name] = process
         self._commands[name] = command
@@ -224,14 +222,13 @@ class ControlPlane:
 
 @asynccontextmanager
 async def control_plane(
-    *, machines: bool = True, logs: Path = _LOGS, is_short: bool = False
+    *, machines: bool = True, logs: Path = _LOGS
 ) -> AsyncGenerator[ControlPlane]:
     """Start one in a folder of its own; only its logs are left of it.
 
     Args:
         machines: whether kwok plays the nodes; else somebody else does.
         logs: the folder that the logs are left in.
-        is_short: whether it is to do so little that its garbage need not be collected meanwhile.
     """
     process = await asyncio.create_subprocess_exec(
         str(_REPOSITORY / "tests/cluster/control-plane"), stdout=asyncio.subprocess.PIPE
@@ -241,7 +238,7 @@ async def control_plane(
         raise BenchmarkError("there are no programs of a control plane, as told above")
     programs = printed.decode().split()
     with own_folder(_FOLDERS) as folder:
-        plane = ControlPlane(folder, free_port(), is_short=is_short)
+        plane = ControlPlane(folder, free_port())
         try:
             async with aiohttp.ClientSession() as http:
                 await plane.start(http, Path(programs[0]), Path(programs[1]) if machines else None)
@@ -345,17 +342,6 @@ def _node(number: int) -> dict[str, Any]:
         "metadata": {"name": f"fake-{number}", "labels": {"type": "kwok"}},
         "status": {"allocatable": room, "capacity": room},
     }
-
-
-def _not_collected() -> dict[str, str]:
-    """Have Go's programs collect garbage only once they have filled a quarter of the memory.
-
-    On two cores it costs the API server a quarter of its processor time, which a cluster's has more
-    of. Not for long: with what its watch caches keep it would come to the limit, and do nothing
-    else. https://go.dev/doc/gc-guide#Memory_limit
-    """
-    room = max(psutil.virtual_memory().total // 4, _LEAST_ROOM)
-    return {"GOGC": "off", "GOMEMLIMIT": f"{room}B"}
 
 
 def free_port() -> int:

@@ -64,7 +64,7 @@ async def run(parts: list[str], figures: Figures, *, quick: bool) -> None:
         async with operator_rig() as rig:
             await measure_hand_over(rig, figures)
     if {"many", "ttl"} & set(parts):
-        async with operator_rig(is_short=False) as rig:
+        async with operator_rig() as rig:
             await _measure_many(rig, parts, figures, scale)
 
 

@@ -121,14 +121,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def operator_rig(*, is_short: bool = True) -> AsyncGenerator[Rig]:
-    """Start a control plane of its own for a measurement, which pays for nothing that came before.
-
-    Args:
-        is_short: the measurement takes a minute or so, in which no garbage need be collected.
-    """
+async def operator_rig() -> AsyncGenerator[Rig]:
+    """Start a control plane of its own: a measurement pays for nothing that came before."""
     async with (
-        control_plane(is_short=is_short) as plane,
+        control_plane() as plane,
         # Few that stay: a handshake costs the API server as much as half a request.
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=600)
