@@ -148,10 +148,12 @@ def test_a_policy_that_was_deleted_and_made_again_knows_of_later_leaders(cluster
     policies = [one for one in render(*CONFINED) if one["kind"].startswith("ValidatingAdmission")]
     for one in policies:
         assert cluster.ask("DELETE", f"{PATHS[one['kind']]}/{one['metadata']['name']}").is_success
-    wait_until("there is no policy", lambda: try_to_make(cluster, "former").is_success)
-    # The API server looks at policies once a second.
-    time.sleep(3)
-    for one in policies:
-        cluster.create(PATHS[one["kind"]], one)
+    try:
+        wait_until("there is no policy", lambda: try_to_make(cluster, "former").is_success)
+        # The API server looks at policies once a second.
+        time.sleep(3)
+    finally:
+        for one in policies:
+            cluster.create(PATHS[one["kind"]], one)
     for _ in range(2):
         lead(cluster)

@@ -109,8 +109,8 @@ def test_the_scale_subresource_selects_what_nobody_has_claimed(warm: Namespace) 
         found = kubectl("get", "pods", *of, "--output", "name").split()
         return found if len(found) == scale["replicas"] == 2 else []
 
-    wait_until("the claimed pod is replaced", lambda: bool(selected()), seconds=60)
-    assert f"pod/{claimed}" not in selected()
+    found = wait_until("the claimed pod is replaced", selected, seconds=60)
+    assert f"pod/{claimed}" not in found
 
 
 def test_a_pool_follows_demand(namespace: Namespace) -> None:

@@ -61,8 +61,9 @@ async def test_an_instance_that_is_used_while_its_deletion_waits_for_its_turn_is
     clock.advance(300)
     admission.hold(60)
     working = asyncio.create_task(loop.work())
-    while not admission._waiting[Urgency.FIRST]:  # noqa: ASYNC110 — it has no event
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not admission._waiting[Urgency.FIRST]:  # noqa: ASYNC110 — it has no event
+            await asyncio.sleep(0.01)
     clock.advance(6)
     sandbox.data["idle_seconds"] = 0.0
     admission._held_until = 0
@@ -226,7 +227,7 @@ async def test_a_warm_pod_left_on_a_dead_node_is_forced_though_its_pool_is_gone(
     left = cluster.only("pods")["metadata"]["name"]
     if not with_pool:
         cluster.remove("trainingpools", "warm")
-    ends_at = build.format_timestamp(clock() + timedelta(seconds=30))
+    ends_at = format_timestamp(clock() + timedelta(seconds=30))
     cluster.change("pods", left, lambda pod: pod["metadata"].update(deletionTimestamp=ends_at))
     await loop.settle()
     clock.advance(59)
@@ -236,6 +237,20 @@ async def test_a_warm_pod_left_on_a_dead_node_is_forced_though_its_pool_is_gone(
     await loop.work()
     assert left not in names(cluster.of_kind("pods"))
     assert len(cluster.of_kind("pods")) == with_pool
+
+
+async def test_a_pool_is_filled_though_the_end_of_a_pod_may_not_be_forced(
+    loop: Loop, cluster: FakeCluster, clock: Clock
+) -> None:
+    await fill(loop, cluster, clock, replicas=1)
+    left = cluster.only("pods")["metadata"]["name"]
+    ends_at = format_timestamp(clock())
+    cluster.change("pods", left, lambda pod: pod["metadata"].update(deletionTimestamp=ends_at))
+    cluster.fail("DELETE", "/pods", 403, times=1000)
+    clock.advance(60)
+    await loop.settle()
+    assert f"DELETE research/pods/{left}" in cluster.writes
+    assert len(cluster.of_kind("pods")) == 2
 
 
 async def test_last_words_that_no_utf_8_can_hold_are_told_all_the_same(

@@ -86,7 +86,7 @@ async def test_the_kernel_does_not_send_for_minutes_what_the_network_does_not_ta
     ((kept,),) = connector._conns.values()
     (protocol, _) = kept
     used = protocol.transport.get_extra_info("socket")
-    assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 3000
+    assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2500
 
 
 async def test_lists_are_read_to_their_last_page(api: KubernetesApi, cluster: FakeCluster) -> None:

@@ -154,16 +154,32 @@ async def test_nobody_begins_before_it_is_told_who_leads(
     assert len(renewals) >= 2
 
 
-@pytest.mark.parametrize(("holder", "is_waited_for"), [("gone", True), ("", False)])
+async def test_the_work_waits_for_that_no_longer_than_a_lease_holds(
+    api: KubernetesApi,
+    election: Election,
+    cluster: WatchedCluster,
+    seconds: Seconds,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster.fail("POST", LEADERS, 503, times=1000)
+    async with won(election):
+        assert 10 <= seconds.now < 20
+        await api.create_pod(pod("plain"))
+    assert annotations(cluster, "plain") == {"note": "kept"}
+    assert "what the network delivers late is not refused" in caplog.text
+
+
+@pytest.mark.parametrize(("holder", "is_waited_for"), [(None, True), ("gone", True), ("", False)])
 async def test_who_takes_a_lease_that_was_not_given_back_begins_when_the_news_has_spread(
     api: KubernetesApi,
     election: Election,
     pauses: list[tuple[float, bool]],
-    holder: str,
+    holder: str | None,
     is_waited_for: bool,
 ) -> None:
     """Else it would miss what the API server still lets the former leader write."""
-    await api.create_lease(LEASE, held_by(holder, 10, None, build.CREATED))
+    if holder is not None:
+        await api.create_lease(LEASE, held_by(holder, 10, None, build.CREATED))
     async with won(election):
         assert ((Terms(10).settling, False) in pauses) == is_waited_for
 

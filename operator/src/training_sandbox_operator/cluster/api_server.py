@@ -35,8 +35,8 @@ _TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 # A status that waits for a TLS handshake is late; the API server itself closes after 90 s.
 _KEEPALIVE_SECONDS = 60.0
-# A leader stops writing 2 s before its lease runs out, and the next one reads 1 s after that.
-_SENT_WITHIN_MS = 3000
+# A leader stops writing 2 s before a lease of 10 s runs out, and the next one reads 1 s after that.
+_SENT_WITHIN_MS = 2500
 _PAGE_SIZE = 500
 # What is made of a page takes up to thirty times its bytes.
 _LONGEST_PAGE_BYTES = 8 * 2**20

@@ -66,7 +66,8 @@ class KubernetesApi(ApiServer):
         try:
             yield
         except NotLeadingError as error:
-            if error.status and self._leader and time.monotonic() > self._is_known_by:
+            is_known = time.monotonic() > self._is_known_by
+            if error.status and self._leader and is_known and self.may_write():
                 _log.error(
                     "pods are made and claimed without telling who leads from now on, so that what "
                     "the network delivers late is not refused: the API server does not know of "

@@ -39,8 +39,8 @@ class Leaders:
         }
         try:
             before = await self._api.request("GET", f"{path}/{self._key.name}")
+            metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
+            await self._api.request("PUT", f"{path}/{self._key.name}", body=body)
         except NotFoundError:
+            metadata.pop("resourceVersion", None)
             await self._api.request("POST", path, body=body)
-            return
-        metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
-        await self._api.request("PUT", f"{path}/{self._key.name}", body=body)

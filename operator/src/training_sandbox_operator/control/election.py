@@ -84,6 +84,7 @@ class Election:
         self._candidate = Candidate(identity, self._terms)
         self._is_over = False
         self._has_complained = False
+        self._gives_up_at: float | None = None
         self.won = asyncio.Event()
 
     async def run(self) -> None:
@@ -168,31 +169,44 @@ class Election:
         return True
 
     async def _begin(self, *, was_given_back: bool) -> None:
-        """Have the API server know who leads, and begin; what fails is tried at the next renewal.
+        """Have the API server know who leads, and begin.
 
         What a former leader has sent may still be let through until the news has spread: whoever
         has not given the lease back may have sent something.
         """
-        try:
-            async with asyncio.timeout(self._terms.patience):
-                await self._leaders.write(self._candidate.identity)
-        except (NotFoundError, RejectedError) as error:
-            _log.warning(
-                "%s: there is no OperatorLeader, so that what the network delivers late is not "
-                "refused: install the CustomResourceDefinitions and roles of this version: %s",
-                self._key,
-                error,
-            )
-        except (ApiError, TimeoutError) as error:
-            self._complain("the OperatorLeader was not written", error)
+        if not await self._is_made_known():
             return
-        else:
-            self._api.write_as(self._candidate.identity)
         if not was_given_back:
             await self._pause(self._terms.settling)
         if self._candidate.leads(self._now()) and not self._is_over:
             _log.info("%s: %s leads", self._key, self._candidate.identity)
             self.won.set()
+
+    async def _is_made_known(self) -> bool:
+        """Tell who leads, or find that it cannot be told; what fails is tried at the next renewal.
+
+        Nobody's work waits for it for longer than a lease holds: it only protects from what the
+        network delivers late.
+        """
+        try:
+            async with asyncio.timeout(self._terms.patience / 2):
+                await self._leaders.write(self._candidate.identity)
+        except (ApiError, TimeoutError) as error:
+            is_final = isinstance(error, NotFoundError | RejectedError)
+            self._gives_up_at = self._gives_up_at or self._now() + self._terms.seconds
+            if not is_final and self._now() < self._gives_up_at:
+                self._complain("the OperatorLeader was not written", error)
+                return False
+            _log.warning(
+                "%s: no OperatorLeader is written, so that what the network delivers late is not "
+                "refused: see that the CustomResourceDefinitions and roles are those of this "
+                "version, and restart the operators: %r",
+                self._key,
+                error,
+            )
+        else:
+            self._api.write_as(self._candidate.identity)
+        return True
 
     async def _look(self) -> None:
         lease: Lease | None

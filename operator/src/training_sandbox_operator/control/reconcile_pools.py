@@ -90,7 +90,6 @@ class PoolReconciler:
             await self._apply_all(iter(deletions))
         finally:
             self._cache.pools.set_staying(key, leaving)
-        await self._apply_all(iter([one for one in decided.actions if isinstance(one, DeletePod)]))
         creations = iter([one for one in decided.actions if isinstance(one, CreateWarmPod)])
         await self._apply_all(
             creations, lambda: self._cache.pools.refusal_of(key) == situation.refusal
@@ -98,6 +97,8 @@ class PoolReconciler:
         for action in decided.actions:
             if isinstance(action, WritePoolStatus):
                 await self._applier.apply(action)
+        # Last: where that is refused the pool is served all the same.
+        await self._apply_all(iter([one for one in decided.actions if isinstance(one, DeletePod)]))
         return decided.deadline
 
     async def _apply_all(

@@ -51,7 +51,7 @@ def next_question(
     return None
 
 
-def is_idle(instance: TrainingInstance, answer: ServerAnswer | None, now: datetime) -> bool:
+def is_idle(instance: TrainingInstance, answer: ServerAnswer, now: datetime) -> bool:
     """Return whether the server itself has just said that it was idle for the whole timeout."""
     ready_at = instance.ready_at
     if ready_at is None or not isinstance(answer, ServerReply) or answer.occasion != IDLE_OCCASION:
