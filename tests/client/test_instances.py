@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 
 import pytest
 
+from tests.client.support.cutting_proxy import Cut, CuttingProxy
 from tests.client.support.stub_cluster import Object, StubCluster, refusal
 from training_sandbox import (
     AsyncTrainingSandbox,
@@ -21,6 +23,7 @@ from training_sandbox import (
     UnknownEnvironment,
     UnknownTask,
 )
+from training_sandbox import _kubernetes as kubernetes
 
 
 async def test_an_instance_lives_as_long_as_the_block(cluster: StubCluster) -> None:
@@ -250,6 +253,28 @@ async def test_no_cluster_says_what_to_do(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nonesuch"))
     with pytest.raises(ClusterUnavailable, match=r"endpoint=.*local=True"):
         await AsyncTrainingSandbox().start()
+
+
+async def test_a_connection_that_the_cluster_never_answers_is_given_up_for_another(
+    cluster: StubCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setattr(kubernetes, "FIRST_TRY_SECONDS", 0.5)
+    proxy = CuttingProxy(cluster.url)
+    proxy.cut_next(Cut.SILENT)
+    with proxy.serving() as url:
+        connection = await kubernetes.connect(cluster.kubeconfig(url, tmp_path), None)
+    assert connection.namespace == "ns"
+
+
+async def test_a_cluster_that_answers_no_connection_is_told_with_the_time_that_was_waited(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setattr(kubernetes, "CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        monkeypatch.setenv("KUBECONFIG", StubCluster().kubeconfig(url, tmp_path))
+        with pytest.raises(ClusterUnavailable, match=r"does not answer: not within 0\.3 s"):
+            await AsyncTrainingSandbox().start()
 
 
 async def test_a_cluster_that_does_not_answer_is_named(

@@ -147,6 +147,9 @@ def stopped_node(namespace: Namespace) -> Iterator[list[str]]:
     for node in nodes:
         run(cluster_command("node"), "start", node)
         kubectl("wait", "--for=condition=Ready", f"node/{node}", "--timeout=180s")
+        # Its network comes later: what starts there before that reaches no API server.
+        of_the_node = ("--field-selector", f"spec.nodeName={node}", "--timeout=180s")
+        kubectl("wait", "--for=condition=Ready", "pods", "--namespace", "kube-system", *of_the_node)
 
 
 @pytest.mark.alone

@@ -22,13 +22,16 @@ from yaml import YAMLError
 
 from training_sandbox._causes import root_cause
 from training_sandbox._exceptions import ClusterUnavailable
+from training_sandbox._retry import Deadline
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Mapping
     from contextlib import AbstractAsyncContextManager
 
-CONNECT_SECONDS = 30.0
+CONNECT_SECONDS = 60.0
+FIRST_TRY_SECONDS = 5.0
+"""What is sent before a pod's node knows its way to the API server is never answered."""
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _WITHOUT_A_CLUSTER = (
@@ -180,13 +183,12 @@ async def connect(kubeconfig: str | None, context: str | None) -> Connection:
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     one_at_a_time = _connecting.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     try:
-        async with one_at_a_time, asyncio.timeout(CONNECT_SECONDS):
-            api = cast("KubernetesApi", await kr8s_api(kubeconfig=path, context=context))
-            namespace = await _default_namespace(api, context)
-            return Connection(api, namespace, await _tls_without_litter(api.auth))
+        async with one_at_a_time:
+            return await _try_to_connect(path, context)
     except (ServerError, APITimeoutError, TimeoutError) as error:
         raise ClusterUnavailable(
-            f"the Kubernetes API refuses or does not answer: {error or 'timed out'}"
+            "the Kubernetes API refuses or does not answer: "
+            f"{str(error) or f'not within {CONNECT_SECONDS:g} s'}"
         ) from error
     except (YAMLError, TypeError) as error:  # kr8s takes any file for a kubeconfig
         raise ClusterUnavailable(
@@ -196,6 +198,25 @@ async def connect(kubeconfig: str | None, context: str | None) -> Connection:
         raise ClusterUnavailable(
             f"no Kubernetes cluster: {root_cause(error)} (kubeconfig {path}). {_WITHOUT_A_CLUSTER}"
         ) from error
+
+
+async def _try_to_connect(path: str, context: str | None) -> Connection:
+    """Connect, by another connection where one is not answered; each is given twice as long.
+
+    Raises:
+        TimeoutError: none was answered in time.
+    """
+    deadline, seconds = Deadline.after(CONNECT_SECONDS), FIRST_TRY_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(min(seconds, deadline.remaining())):
+                api = cast("KubernetesApi", await kr8s_api(kubeconfig=path, context=context))
+                namespace = await _default_namespace(api, context)
+                return Connection(api, namespace, await _tls_without_litter(api.auth))
+        except TimeoutError:
+            seconds *= 2
+            if not deadline.remaining():
+                raise
 
 
 async def _tls_without_litter(auth: KubernetesAuth) -> ssl.SSLContext | bool:

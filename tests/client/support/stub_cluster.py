@@ -44,6 +44,7 @@ class StubCluster:
         secrets: the tokens in Secrets, by the Secret's name.
         forbids_secrets: whether reading them is refused.
         watches: how many have begun.
+        url: where it is served.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class StubCluster:
         self.secrets: dict[str, str] = {}
         self.forbids_secrets = False
         self.secrets_read = 0
+        self.url = ""
         self.token = "first"
         self.forwarded = 0
         self._troubles: dict[str, list[Response]] = {}
@@ -162,8 +164,8 @@ class StubCluster:
             Route(POD + "/log", self._log, methods=["GET"]),
             WebSocketRoute(POD + "/portforward", self._forward),
         ]
-        with serve(Starlette(routes=routes)) as url:
-            yield url
+        with serve(Starlette(routes=routes)) as self.url:
+            yield self.url
 
     def _note(self, kind: str, resource: Object) -> None:
         self._version += 1
