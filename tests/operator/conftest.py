@@ -17,6 +17,7 @@ from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.control.catalogue_file import CatalogueFile
 from training_sandbox_operator.control.controller import Controller
+from training_sandbox_operator.control.election import Leadership
 from training_sandbox_operator.model.names import Key
 
 
@@ -112,12 +113,17 @@ async def cluster() -> FakeCluster:
 
 
 @pytest.fixture
-async def api(cluster: FakeCluster) -> AsyncIterator[KubernetesApi]:
-    async with (
-        TestServer(cluster.app()) as server,
-        KubernetesApi(lambda: kopf.ConnectionInfo(server=str(server.make_url("")))) as api,
-    ):
-        yield api
+def leadership() -> Leadership:
+    """There is one operator, unless a module's own fixture says otherwise."""
+    return Leadership(is_contested=False)
+
+
+@pytest.fixture
+async def api(cluster: FakeCluster, leadership: Leadership) -> AsyncIterator[KubernetesApi]:
+    async with TestServer(cluster.app()) as server:
+        connection = kopf.ConnectionInfo(server=str(server.make_url("")), token="one")
+        async with KubernetesApi(lambda: connection, may_write_for=leadership.seconds_left) as api:
+            yield api
 
 
 class SandboxServer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import kopf
 import pytest
@@ -27,14 +26,6 @@ def leadership(seconds: Seconds) -> Leadership:
 @pytest.fixture
 async def cluster() -> WatchedCluster:
     return WatchedCluster()
-
-
-@pytest.fixture
-async def api(cluster: WatchedCluster, leadership: Leadership) -> AsyncIterator[KubernetesApi]:
-    async with TestServer(cluster.app()) as server:
-        connection = kopf.ConnectionInfo(server=str(server.make_url("")), token="one")
-        async with KubernetesApi(lambda: connection, may_write_for=leadership.seconds_left) as api:
-            yield api
 
 
 @pytest.fixture

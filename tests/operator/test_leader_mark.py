@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import kopf
 import pytest
-from aiohttp.test_utils import TestServer
 
 from tests.operator import builders as build
 from tests.operator.conftest import Seconds
@@ -35,14 +34,6 @@ async def cluster() -> WatchedCluster:
 @pytest.fixture
 def leadership(seconds: Seconds) -> Leadership:
     return Leadership(is_contested=True, clock=seconds)
-
-
-@pytest.fixture
-async def api(cluster: WatchedCluster, leadership: Leadership) -> AsyncIterator[KubernetesApi]:
-    async with TestServer(cluster.app()) as server:
-        connection = kopf.ConnectionInfo(server=str(server.make_url("")), token="one")
-        async with KubernetesApi(lambda: connection, may_write_for=leadership.seconds_left) as api:
-            yield api
 
 
 @pytest.fixture
@@ -119,11 +110,11 @@ async def test_what_it_makes_and_claims_tells_who_leads(
     }
 
 
-async def test_an_operator_without_a_lease_tells_of_no_leader(cluster: WatchedCluster) -> None:
-    async with TestServer(cluster.app()) as server:
-        connection = kopf.ConnectionInfo(server=str(server.make_url("")), token="one")
-        async with KubernetesApi(lambda: connection) as api:
-            await api.create_pod(pod("plain"))
+async def test_an_operator_without_a_lease_tells_of_no_leader(
+    api: KubernetesApi, leadership: Leadership, cluster: WatchedCluster
+) -> None:
+    leadership.set_until(math.inf)
+    await api.create_pod(pod("plain"))
     assert annotations(cluster, "plain") == {"note": "kept"}
 
 
