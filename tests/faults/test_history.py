@@ -304,6 +304,21 @@ def test_a_secret_that_the_test_deletes_is_not_deleted_early(record: Recorder) -
     assert record.history.wrongs().early == []
 
 
+@pytest.mark.parametrize("times", [5, 6])
+def test_a_token_that_is_written_as_fast_as_its_secret_is_deleted_is_found(
+    record: Recorder, times: int
+) -> None:
+    record.instance("one")
+    record.pod("pod", "one")
+    record.instance("one", gone=True)
+    for number in range(times):
+        record.secret("one", number=number)
+        record.secret("one", number=number, gone=True)
+    at = BEGIN.isoformat()
+    found = [f"Secret one-token for uid-of-pod-0 was made {times} times at {at}"]
+    assert record.history.wrongs().tokens == (found if times > 5 else [])
+
+
 @pytest.mark.parametrize("gone", [True, False], ids=["deleted", "changed"])
 def test_a_strangers_secret_that_is_touched_is_found(record: Recorder, *, gone: bool) -> None:
     record.history.strangers.add("uid-of-one-token-")

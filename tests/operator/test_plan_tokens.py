@@ -16,9 +16,10 @@ from training_sandbox_operator.decisions.actions import (
     WriteToken,
 )
 from training_sandbox_operator.decisions.plan import plan
+from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.reasons import Phase
-from training_sandbox_operator.model.situation import Refusal
+from training_sandbox_operator.model.situation import Refusal, WrittenToken
 
 INSTANCE = build.instance()
 TOLD = build.instance(status=build.ready_status(tokenSecret="demo-token", endpoint="http://x"))
@@ -226,13 +227,18 @@ def test_where_tokens_are_switched_off_the_pod_is_told_so() -> None:
     assert "SANDBOX_TOKEN_PUBLIC_KEY" not in variables
 
 
-def test_a_token_that_is_gone_as_soon_as_it_was_written_is_written_again_after_a_while() -> None:
+@pytest.mark.parametrize("of", [TOLD, INSTANCE], ids=["told", "not told yet"])
+def test_a_token_that_is_gone_as_soon_as_it_was_written_is_written_again_after_a_while(
+    of: TrainingInstance,
+) -> None:
     """Else the operator and the garbage collector would race while no watch tells of an end."""
-    decided = decide(TOLD, token_written_at=after(20), at=20.5)
+    written_last = WrittenToken(f"{build.POD_UID}-0", after(20))
+    decided = decide(of, token_written=written_last, at=20.5)
     assert WriteToken not in kinds(decided)
     assert decided.deadline == after(22)
-    assert WriteToken in kinds(decide(TOLD, token_written_at=after(20), at=22))
+    assert WriteToken in kinds(decide(of, token_written=written_last, at=22))
 
 
-def test_a_token_that_nobody_was_told_of_is_written_again_at_once() -> None:
-    assert WriteToken in kinds(decide(token_written_at=after(20), at=20.5))
+def test_the_token_of_the_next_incarnation_is_written_at_once() -> None:
+    written_last = WrittenToken(f"{build.POD_UID}-former", after(20))
+    assert WriteToken in kinds(decide(TOLD, token_written=written_last, at=20.5))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.faults.support.case import case
 from tests.faults.support.cluster import until
+from tests.faults.support.seen import SECRETS
 from tests.faults.support.trial import Rig, Trial
 from tests.faults.support.weather import Gone, Wall, error_object
 
@@ -40,6 +41,56 @@ async def watches_miss_deletions(rig: Rig) -> None:
         await until("all watches begin anew", is_not_told)
         trial.faults = len(gone.met)
         await trial.finish()
+
+
+@case("ends told late")
+async def ends_told_late(rig: Rig) -> None:
+    """Instances are deleted while their servers start again, and no watch tells of it for a while.
+
+    Only that of Secrets goes on: of each that is written it tells that it was collected.
+    """
+    async with rig.trial("ends told late") as trial:
+        users = trial.workload
+        await until_collected(trial, await users.create())
+        names = [await users.create() for _ in range(3)]
+        await users.settle()
+        for pod in await rig.cluster.items(users.pods):
+            rig.node.restart(pod)
+        await until("servers start", lambda: what_does_not_start(trial))
+        await asyncio.sleep(0.2)
+        wall = Wall(lambda call: call.is_watch and not call.path.endswith(SECRETS))
+        trial.meet(wall)
+        trial.proxy.cut_streams()
+        for name in names:
+            await users.delete(name)
+        trial.faults = len(names)
+        await asyncio.sleep(3)
+        trial.forget(wall)
+        await trial.finish()
+
+
+async def what_does_not_start(trial: Trial) -> str | None:
+    """Return what is not so yet: all servers of instances run again and are not ready."""
+    pods = await trial.rig.cluster.items(trial.workload.pods)
+    statuses = [
+        pod["status"]["containerStatuses"][0]
+        for pod in pods
+        if pod["metadata"]["ownerReferences"][0]["kind"] == "TrainingInstance"
+    ]
+    starting = [one for one in statuses if "running" in one["state"] and not one["ready"]]
+    return None if starting else f"no server starts: {statuses}"
+
+
+async def until_collected(trial: Trial, name: str) -> None:
+    """Delete an instance, and wait for its Secret's end: the collector starts late."""
+    users = trial.workload
+    await users.settle()
+    await users.delete(name)
+
+    async def is_there() -> str | None:
+        return "its Secret is there" if await trial.rig.cluster.items(users.secrets) else None
+
+    await until(f"{name} is collected", is_there)
 
 
 @case("watches cut")

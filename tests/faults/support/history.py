@@ -96,6 +96,7 @@ class History:
         wrongs.early += token_history.tokens_taken_away(events, self.by_hand, self.strangers)
         wrongs.tokens += token_history.misplaced_tokens(events, self.strangers)
         wrongs.tokens += token_history.missing_tokens(events, self.edited)
+        wrongs.tokens += token_history.races(events)
         wrongs.tokens += token_history.touched_strangers(events, self.by_hand, self.strangers)
         wrongs.over_created += pool_history.over_creations(events, self.by_hand)
         return wrongs

@@ -65,10 +65,13 @@ class Recorder:
         incarnation: str = "uid-of-pod-0",
         *,
         name: str | None = None,
+        number: int = 0,
         gone: bool = False,
     ) -> None:
         name = name or f"{owner}-token"
-        metadata: dict[str, Any] = {"name": name, "uid": f"uid-of-{name}-{incarnation}"}
+        uid = f"uid-of-{name}-{incarnation}" + (f"-{number}" if number else "")
+        metadata: dict[str, Any] = {"name": name, "uid": uid}
+        metadata["creationTimestamp"] = BEGIN.isoformat()
         metadata["annotations"] = {INCARNATION_ANNOTATION: incarnation}
         if owner is not None:
             reference = {"kind": "TrainingInstance", "name": owner, "uid": f"uid-of-{owner}"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.support.seen import INSTANCES, PODS, SECRETS, Seen
 from training_sandbox_operator.model.names import INCARNATION_ANNOTATION, KIND, token_secret_name
+
+_OFTEN = 5
+"""As often the operator may write one token in a second: more only a race with a deletion does."""
 
 
 @dataclass
@@ -78,6 +81,18 @@ def missing_tokens(events: list[Seen], edited: Collection[str]) -> Iterator[str]
         told.add((event.uid, incarnation))
         if incarnation not in written[event.uid]:
             yield f"instance {event.name} was Ready and had no token for {incarnation}"
+
+
+def races(events: list[Seen]) -> Iterator[str]:
+    """Tokens that were written again and again as fast as their Secrets were deleted."""
+    made = {
+        event.uid: (event.name, _incarnation(event), event.one["metadata"]["creationTimestamp"])
+        for event in events
+        if event.kind == SECRETS
+    }
+    for (name, incarnation, at), times in Counter(made.values()).items():
+        if times > _OFTEN:
+            yield f"Secret {name} for {incarnation} was made {times} times at {at}"
 
 
 def tokens_taken_away(

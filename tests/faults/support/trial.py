@@ -239,12 +239,12 @@ class Trial:
         return wrongs
 
     async def _see_that_nothing_is_written(self) -> None:
-        """Once: what has just settled may have been the next to last thing to be done."""
-        for is_last in (False, True):
+        """Soon: a pool's status follows what has just settled, and follows once a second."""
+        for is_last in (False, False, True):
             before = [len(operator.proxy.calls) for operator in self.operators]
             await asyncio.sleep(_QUIET_SECONDS)
             written = [
-                f"{call.method} {call.path}"
+                f"{call.method} {call.path} {call.body}"
                 for operator, count in zip(self.operators, before, strict=True)
                 for call in operator.proxy.calls[count:]
                 if call.is_write or call.is_event

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from itertools import count
@@ -16,6 +15,7 @@ from tests.faults.support.cluster import GROUP, MERGE, Cluster, RefusedError, un
 from tests.faults.support.history import History
 from tests.faults.support.node import Node
 from tests.faults.support.seen import INSTANCES, PODS, POOLS, SECRETS, Object
+from tests.faults.support.unsettled import tokenless, unfilled, unplayed
 from training_sandbox_operator.model.names import (
     INCARNATION_ANNOTATION,
     MANAGED_BY_LABEL,
@@ -24,8 +24,6 @@ from training_sandbox_operator.model.names import (
 
 _POOL = "warm"
 _LASTING = {"ttlSeconds": 3600, "idleTimeoutSeconds": 3600, "ttlSecondsAfterFinished": 2}
-# Of what has a shorter life than this the end is waited for.
-_SHORT = 60
 # Of these the first is nothing to the operator.
 TOKEN_EDITS: tuple[Object, ...] = (
     {"labels": {"note": "mine"}},
@@ -323,64 +321,23 @@ class Workload:
             secrets = await self._cluster.items(self.secrets)
         except (*_NO_ANSWER, RefusedError) as error:
             return f"the API server does not answer: {error!r}"
-        alive = {
-            pod["metadata"]["uid"]: pod["metadata"]["ownerReferences"][0]["uid"]
+        pods = [
+            pod
             for pod in pods
             if "deletionTimestamp" not in pod["metadata"]
             and MANAGED_BY_LABEL in pod["metadata"]["labels"]
+        ]
+        alive = {
+            pod["metadata"]["uid"]: pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods
         }
         tokens = {secret["metadata"]["name"]: secret for secret in secrets}
         for one in instances:
             name = one["metadata"]["name"]
-            complaint = self._unsettled(one, alive) or self._has_no_token(one, tokens)
+            complaint = unplayed(one, alive, self._node) or tokenless(one, tokens, self._node)
             if complaint is not None and name not in but:
                 return f"{name}: {complaint}: {one}"
-        for pool in pools:
-            warm = [owner for owner in alive.values() if owner == pool["metadata"]["uid"]]
-            status = pool.get("status", {})
-            if not len(warm) == status.get("readyReplicas") == pool["spec"]["replicas"]:
-                return f"the pool has {len(warm)} pods: {pool}"
-        return None
-
-    def _unsettled(self, one: Object, alive: dict[str, str]) -> str | None:
-        """Return what an instance still waits for: to be collected, to be Ready, to play."""
-        status, spec = one.get("status", {}), one["spec"]
-        name, phase = one["metadata"]["name"], status.get("phase")
-        ends = phase in {"Finished", "Failed"} or ("taskId" in spec and "endless" not in name)
-        complaint = None
-        if ends or spec["ttlSeconds"] < _SHORT or spec["idleTimeoutSeconds"] < _SHORT:
-            complaint = "it is not collected"
-        elif phase != "Ready":
-            complaint = "it is not Ready"
-        elif alive.get(status["podUID"]) != one["metadata"]["uid"]:
-            complaint = "it is Ready without a pod"
-        elif "taskId" in spec:
-            server = self._node.server(status["podUID"])
-            plays = server is not None and server.episode == name
-            complaint = None if plays else "it is Ready and its task is not played"
-        return complaint
-
-    def _has_no_token(self, one: Object, tokens: dict[str, Object]) -> str | None:
-        """Return what is wrong with the token of a Ready instance."""
-        status = one.get("status", {})
-        if status.get("phase") != "Ready":
-            return None
-        secret = tokens.get(status.get("tokenSecret", ""))
-        if secret is None:
-            return "it is Ready and its Secret is not there"
-        if secret["metadata"]["ownerReferences"][0]["uid"] != one["metadata"]["uid"]:
-            return f"the Secret is of another instance: {secret['metadata']}"
-        of = secret["metadata"].get("annotations", {}).get(INCARNATION_ANNOTATION)
-        if of != status["incarnation"]:
-            return f"its token is of the incarnation {of}"
-        server = self._node.server(status["podUID"])
-        is_admitted = server is not None and server.admits(token_of(secret))
-        return None if is_admitted else "its server does not take its token"
-
-
-def token_of(secret: Object) -> str:
-    """The token that a Secret holds."""
-    return base64.b64decode(secret["data"]["token"]).decode()
+        complaints = (unfilled(pool, pods) for pool in pools)
+        return next((complaint for complaint in complaints if complaint is not None), None)
 
 
 def _name(one: Object) -> Object:

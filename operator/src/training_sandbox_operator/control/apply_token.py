@@ -18,7 +18,7 @@ from training_sandbox_operator.decisions.actions import WriteToken
 from training_sandbox_operator.model.instance import TrainingInstance
 from training_sandbox_operator.model.names import token_secret_name
 from training_sandbox_operator.model.reasons import Reason
-from training_sandbox_operator.model.situation import Refusal
+from training_sandbox_operator.model.situation import Refusal, WrittenToken
 from training_sandbox_operator.model.token_secret import TokenSecret
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class TokenApplier:
             self._refuse(instance, Reason.TOKEN_REJECTED, error.message)
             return
         _log.info("%s: wrote the token of incarnation %s", instance.key, action.incarnation)
-        self._cache.note_token_written(instance, self._clock())
+        self._cache.note_token_written(instance, WrittenToken(action.incarnation, self._clock()))
         self._store(instance, TokenSecret.from_api(raw))
 
     async def _look_at_what_is_there(

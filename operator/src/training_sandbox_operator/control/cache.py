@@ -19,7 +19,12 @@ from training_sandbox_operator.model.names import (
 )
 from training_sandbox_operator.model.pod import Pod
 from training_sandbox_operator.model.server import ServerAnswer
-from training_sandbox_operator.model.situation import PoolSituation, Refusal, Situation
+from training_sandbox_operator.model.situation import (
+    PoolSituation,
+    Refusal,
+    Situation,
+    WrittenToken,
+)
 from training_sandbox_operator.model.token_secret import TokenSecret
 
 
@@ -29,7 +34,7 @@ class _Memory:
 
     refusal: Refusal | None = None
     token_refusal: Refusal | None = None
-    token_written_at: datetime | None = None
+    token_written: WrittenToken | None = None
     answer: ServerAnswer | None = None
 
 
@@ -108,7 +113,7 @@ class Cache:
             public_key=self._public_key,
             token_secret=self._secrets.get(key._replace(name=token_secret_name(key.name))),
             token_refusal=memory.token_refusal,
-            token_written_at=memory.token_written_at,
+            token_written=memory.token_written,
         )
 
     def pool_situation(self, key: Key, catalogue: Catalogue) -> PoolSituation:
@@ -225,11 +230,11 @@ class Cache:
             memory.token_refusal = refusal
             self._on_change(instance.key)
 
-    def note_token_written(self, instance: TrainingInstance, now: datetime) -> None:
-        """Remember that the instance's token was written."""
+    def note_token_written(self, instance: TrainingInstance, written: WrittenToken) -> None:
+        """Remember that a token of the instance was written."""
         memory = self._remember(instance.key, instance.uid)
         if memory is not None:
-            memory.token_written_at = now
+            memory.token_written = written
 
     def token_refusal_of(self, uid: str) -> Refusal | None:
         """Return why this instance's token could not be written, if it could not."""

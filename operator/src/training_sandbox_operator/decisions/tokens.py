@@ -83,9 +83,9 @@ def plan_token(situation: Situation, instance: TrainingInstance, pod: Pod, now: 
     refusal = situation.token_refusal
     if refusal is not None and now < refusal.retry_at:
         return Plan(deadline=refusal.retry_at)
-    written_at = situation.token_written_at
-    if written_at is not None and _was_told(instance, pod):
-        again_at = written_at + _WRITTEN_AGAIN_AFTER
+    written = situation.token_written
+    if written is not None and written.incarnation == pod.incarnation:
+        again_at = written.at + _WRITTEN_AGAIN_AFTER
         if now < again_at:
             return Plan(deadline=again_at)
     secret = situation.token_secret

@@ -43,6 +43,18 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenToken:
+    """A token that this operator has put into its Secret.
+
+    Attributes:
+        incarnation: of the server that takes it.
+    """
+
+    incarnation: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What is known about one key.
 
@@ -60,7 +72,7 @@ class Situation:
         public_key: of the key that this operator signs tokens with; None when it signs none.
         token_secret: the Secret of the name that the instance's token has, if an operator made it.
         token_refusal: why that could not be written.
-        token_written_at: when this operator wrote it last.
+        token_written: the one that this operator wrote last.
     """
 
     instance: TrainingInstance | None
@@ -77,7 +89,7 @@ class Situation:
     public_key: str | None = None
     token_secret: TokenSecret | None = None
     token_refusal: Refusal | None = None
-    token_written_at: datetime | None = None
+    token_written: WrittenToken | None = None
 
     @property
     def pod(self) -> Pod | None:
