@@ -8,6 +8,7 @@ are. Pods are made ready by kwok; no container runs. All of it ends with the con
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -32,6 +33,8 @@ _READY_SECONDS = 120
 _CONTROLLERS = "garbage-collector-controller,namespace-controller"
 # As on a machine with more memory than cores.
 _COLLECTED_LESS_OFTEN = {"GOGC": "500"}
+# Below the least that Linux gives to connections by itself.
+_PORTS = iter(random.sample(range(20_000, 32_768), 2_000))
 _LIMITS = ("--kube-api-qps=2000", "--kube-api-burst=4000", "--leader-elect=false")
 
 
@@ -345,7 +348,12 @@ def _node(number: int) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens on now, another one each time.
+
+    It is none of those that connections are given for their own ends: while nobody listens, as
+    between two lives of an operator, one of thousands of connections would come to have it.
+    """
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            return port
+    raise BenchmarkError("none of the ports below those of connections is free")

@@ -83,7 +83,7 @@ async def delete_namespace(rig: Rig) -> None:
             await until("the namespace is gone", is_there)
         trial.history.by_hand.update(seen.uid for seen in trial.history.seen)
         await trial.conclude()
-        assert trial.operator.exits == []
+        assert trial.operator.exits == [], trial.operator.last_words()
         await serves(trial, other)
 
 

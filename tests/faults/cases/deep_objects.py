@@ -35,5 +35,5 @@ async def deep_objects(rig: Rig) -> None:
             return "it is there" if await rig.cluster.get(path) else None
 
         await until("the deep one is collected", is_not_collected)
-        assert trial.operator.exits == []
+        assert trial.operator.exits == [], trial.operator.last_words()
         await trial.finish()

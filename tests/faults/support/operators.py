@@ -168,6 +168,11 @@ class Operator:
         """Ask it to end, as a kubelet does."""
         self._signal(signal.SIGTERM)
 
+    def last_words(self) -> str:
+        """Return the end of what it has logged in all its lives that tells of an end."""
+        lines = self._log.read_text().splitlines()
+        return "\n".join([line for line in lines if " INFO " not in line][-20:])
+
     def pause(self) -> None:
         self._signal(signal.SIGSTOP)
 
@@ -218,6 +223,7 @@ def write_settings(folder: Path, name: str, proxy: ApiProxy, token: str) -> Path
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
     }
     (folder / f"{name}.kubeconfig").write_text(yaml.safe_dump(document))
-    catalogue = folder / "catalogue.yaml"
+    # Of its own: another operator may read its own while this one is written.
+    catalogue = folder / f"{name}.catalogue.yaml"
     catalogue.write_text(_CATALOGUE)
     return catalogue
