@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.operator.fake_cluster import FakeCluster
-from training_sandbox_operator.cluster import api_server, errors
+from training_sandbox_operator.cluster import errors
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 from training_sandbox_operator.model.names import Key
 
@@ -96,29 +96,6 @@ async def test_lists_are_read_to_their_last_page(api: KubernetesApi, cluster: Fa
     names = [item["metadata"]["name"] for page in pages for item in page.items]
     assert names == [f"demo-{number}" for number in range(5)]
     assert len(pages) == 3
-
-
-async def test_large_objects_are_listed_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_server, "_LONGEST_PAGE_BYTES", 10_000)
-    objects = [{"number": number, "text": "x" * 4_000} for number in range(7)]
-    asked: list[int] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        start, limit = int(request.query.get("continue", "0")), int(request.query["limit"])
-        asked.append(limit)
-        end = start + limit
-        metadata = {"resourceVersion": "7", **({"continue": str(end)} if end < 7 else {})}
-        return web.json_response({"metadata": metadata, "items": objects[start:end]})
-
-    app = web.Application()
-    app.router.add_get("/apis/trainingsandbox.dev/v1alpha1/traininginstances", answer)
-    async with TestServer(app) as server:
-        url = str(server.make_url(""))
-        async with KubernetesApi(lambda: kopf.ConnectionInfo(server=url)) as api:
-            pages = [page async for page in api.list_instances(None)]
-    assert [one["number"] for page in pages for one in page.items] == list(range(7))
-    assert max(len(page.items) for page in pages) == 2
-    assert asked[:4] == [500, 50, 5, 1]
 
 
 @pytest.mark.parametrize("text", ["<h1>Welcome</h1>", "[]", ""])

@@ -1,6 +1,8 @@
 """The shell: of kopf only what watches, and nothing that writes; how its parts end together."""
 
 import asyncio
+import contextlib
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,31 @@ async def test_one_that_stays_away_ends_the_operator(
     cluster.fail("GET", "/traininginstances", 503, times=10_000)
     with pytest.raises(UnavailableError):
         await work._learn()
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_no_garbage_is_looked_for_in_what_is_listed_first(
+    work: shell._Work,
+    loop: Loop,
+    cluster: FakeCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    cluster.instance()
+    if status != 200:
+        cluster.fail("GET", "/traininginstances", status)
+    collects: list[bool] = []
+    synchronise = loop.controller.synchronise
+
+    async def observed() -> None:
+        collects.append(gc.isenabled())
+        await synchronise()
+
+    monkeypatch.setattr(loop.controller, "synchronise", observed)
+    with contextlib.suppress(NotFoundError):
+        await work._learn()
+    assert collects == [False]
+    assert gc.isenabled()
 
 
 async def test_definitions_that_are_missing_end_the_operator_at_once(

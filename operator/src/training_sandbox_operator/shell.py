@@ -177,7 +177,17 @@ class _Work:
         )
 
     async def _learn(self) -> None:
-        """Learn of everything; a server that has only just come back gets some time for it."""
+        """Learn of everything; a server that has only just come back gets some time for it.
+
+        Nothing of it is garbage, and to look for some takes longer than all the rest.
+        """
+        gc.disable()
+        try:
+            await self._synchronise()
+        finally:
+            gc.enable()
+
+    async def _synchronise(self) -> None:
         give_up_at = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
         while True:
             try:

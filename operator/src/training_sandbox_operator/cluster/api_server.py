@@ -9,7 +9,7 @@ import math
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -37,9 +37,9 @@ _CONNECT_SECONDS = 5.0
 _KEEPALIVE_SECONDS = 60.0
 # A leader stops writing 2 s before a lease of 10 s runs out, and the next one reads 1 s after that.
 _SENT_WITHIN_MS = 2500
-_PAGE_SIZE = 500
-# What is made of a page takes up to thirty times its bytes.
-_LONGEST_PAGE_BYTES = 8 * 2**20
+_PAGE_SIZE = 250
+# What is made of a page takes up to thirty times its bytes, and there are two at a time.
+_LONGEST_PAGE_BYTES = 4 * 2**20
 _SHORTER = 10
 _UNAUTHORIZED = 401
 _BAD_REQUEST = 400
@@ -182,27 +182,45 @@ class ApiServer:
 
     async def list_pages(
         self, path: str, query: Mapping[str, str], accept: str = JSON
-    ) -> AsyncIterator[Page]:
-        """Yield all objects of a path, so many at once; fewer where they are large."""
-        position, size = "", _PAGE_SIZE
+    ) -> AsyncGenerator[Page]:
+        """Yield all objects of a path, so many at once; fewer where they are large.
+
+        While one page is read the next one is on its way.
+        """
+        page = asyncio.create_task(self._page(path, query, accept, "", _PAGE_SIZE))
+        try:
+            while True:
+                answer, size = await page
+                metadata = answer["metadata"]
+                position = metadata.get("continue", "")
+                if position:
+                    size = min(2 * size, _PAGE_SIZE)
+                    page = asyncio.create_task(self._page(path, query, accept, position, size))
+                yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
+                if not position:
+                    return
+        finally:
+            page.cancel()
+            await asyncio.gather(page, return_exceptions=True)
+
+    async def _page(
+        self, path: str, query: Mapping[str, str], accept: str, position: str, size: int
+    ) -> tuple[JsonDict, int]:
+        """Return a part of a list, and of how many objects at most it is: of fewer if need be."""
+        parameters = dict(query)
+        if position:
+            parameters["continue"] = position
         while True:
-            parameters = {**query, "limit": str(size)}
-            if position:
-                parameters["continue"] = position
             most_bytes = _LONGEST_PAGE_BYTES if size > 1 else None
+            parameters["limit"] = str(size)
             try:
                 answer = await self.request(
                     "GET", path, query=parameters, accept=accept, most_bytes=most_bytes
                 )
             except _TooLongError:
                 size = max(1, size // _SHORTER)
-                continue
-            size = min(2 * size, _PAGE_SIZE)
-            metadata = answer["metadata"]
-            yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
-            position = metadata.get("continue", "")
-            if not position:
-                return
+            else:
+                return answer, size
 
     async def request(
         self,

@@ -3,7 +3,14 @@
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from typing import Any
 
@@ -183,15 +190,15 @@ class KubernetesApi(ApiServer):
         path = f"{paths.leases(key)}/{key.name}"
         return Lease.from_api(await self.request("PUT", path, body=body, is_fenced=False))
 
-    def list_instances(self, namespace: str | None) -> AsyncIterator[Page]:
+    def list_instances(self, namespace: str | None) -> AsyncGenerator[Page]:
         """Yield all instances of a namespace, or of all namespaces."""
         return self.list_pages(paths.instances(namespace), {})
 
-    def list_pools(self, namespace: str | None) -> AsyncIterator[Page]:
+    def list_pools(self, namespace: str | None) -> AsyncGenerator[Page]:
         """Yield all pools of a namespace, or of all namespaces."""
         return self.list_pages(paths.pools(namespace), {})
 
-    def list_pods(self, namespace: str | None) -> AsyncIterator[Page]:
+    def list_pods(self, namespace: str | None) -> AsyncGenerator[Page]:
         """Yield all pods that an operator has made, of a namespace or of all namespaces."""
         return self.list_pages(paths.pods(namespace), {"labelSelector": POD_SELECTOR})
 

@@ -1,0 +1,111 @@
+"""Long lists: page by page, the next one on its way while one is read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from training_sandbox_operator.cluster import api_server
+from training_sandbox_operator.cluster.errors import ExpiredError
+from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
+
+
+class LongList:
+    """A list of the API server's, of numbered objects.
+
+    Attributes:
+        asked: how many were asked for at most, page by page.
+    """
+
+    def __init__(self, count: int, size: int = 1) -> None:
+        self._objects = [{"number": number, "text": "x" * size} for number in range(count)]
+        self._has_changed = asyncio.Condition()
+        self.asked: list[int] = []
+
+    async def answer(self, request: web.Request) -> web.Response:
+        start, limit = int(request.query.get("continue", "0")), int(request.query["limit"])
+        self.asked.append(limit)
+        async with self._has_changed:
+            self._has_changed.notify_all()
+        end = start + limit
+        following = {"continue": str(end)} if end < len(self._objects) else {}
+        metadata = {"resourceVersion": "7", **following}
+        return web.json_response({"metadata": metadata, "items": self._objects[start:end]})
+
+    async def until(self, is_reached: Callable[[], bool]) -> None:
+        async with self._has_changed, asyncio.timeout(10):
+            await self._has_changed.wait_for(is_reached)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[KubernetesApi]:
+        app = web.Application()
+        app.router.add_get("/apis/trainingsandbox.dev/v1alpha1/traininginstances", self.answer)
+        async with TestServer(app) as server:
+            url = str(server.make_url(""))
+            async with KubernetesApi(lambda: kopf.ConnectionInfo(server=url)) as api:
+                yield api
+
+
+@pytest.fixture(autouse=True)
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_server, "_PAGE_SIZE", 20)
+    monkeypatch.setattr(api_server, "_LONGEST_PAGE_BYTES", 10_000)
+
+
+async def test_large_objects_are_listed_a_few_at_once() -> None:
+    listed = LongList(7, size=4_000)
+    async with listed.served() as api:
+        pages = [page async for page in api.list_instances(None)]
+    assert [one["number"] for page in pages for one in page.items] == list(range(7))
+    assert max(len(page.items) for page in pages) == 2
+    assert listed.asked[:3] == [20, 2, 4]
+
+
+async def test_while_a_page_is_read_the_next_one_and_no_other_is_asked_for() -> None:
+    listed = LongList(100)
+    async with listed.served() as api:
+        pages = api.list_instances(None)
+        await anext(pages)
+        await listed.until(lambda: len(listed.asked) == 2)
+        await asyncio.sleep(0.1)
+        assert len(listed.asked) == 2
+        assert [len(page.items) async for page in pages] == [20] * 4
+    assert listed.asked == [20] * 5
+
+
+async def test_a_list_that_is_given_up_leaves_nothing_behind() -> None:
+    listed = LongList(100)
+    async with listed.served() as api:
+        pages = api.list_instances(None)
+        await anext(pages)
+        assert [task for task in asyncio.all_tasks() if is_of_list(task)]
+        await pages.aclose()
+        assert not [task for task in asyncio.all_tasks() if is_of_list(task)]
+
+
+def is_of_list(task: "asyncio.Task[Any]") -> bool:
+    return "_page" in repr(task.get_coro())
+
+
+async def test_a_page_that_is_forgotten_meanwhile_ends_the_list() -> None:
+    app = web.Application()
+
+    async def answer(request: web.Request) -> web.Response:
+        if "continue" in request.query:
+            return web.json_response({"reason": "Expired", "message": "too old"}, status=410)
+        metadata = {"resourceVersion": "7", "continue": "next"}
+        return web.json_response({"metadata": metadata, "items": [{}]})
+
+    app.router.add_get("/apis/trainingsandbox.dev/v1alpha1/traininginstances", answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url(""))
+        async with KubernetesApi(lambda: kopf.ConnectionInfo(server=url)) as api:
+            pages = api.list_instances(None)
+            assert (await anext(pages)).items == [{}]
+            with pytest.raises(ExpiredError):
+                await anext(pages)
