@@ -356,4 +356,4 @@ def free_port() -> int:
     for port in _PORTS:
         with contextlib.suppress(OSError), socket.create_server(("", port)):
             return port
-    raise BenchmarkError("none of the ports below those of connections is free")
+    raise BenchmarkError("no port is left of the 2,000 that a process gives away")

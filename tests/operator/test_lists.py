@@ -18,11 +18,15 @@ from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
 class LongList:
     """A list of the API server's, of numbered objects.
 
+    Args:
+        held: the page that begins here is never answered.
+
     Attributes:
         asked: how many were asked for at most, page by page.
     """
 
-    def __init__(self, count: int, size: int = 1) -> None:
+    def __init__(self, count: int, size: int = 1, held: int | None = None) -> None:
+        self._held = held
         self._objects = [{"number": number, "text": "x" * size} for number in range(count)]
         self._has_changed = asyncio.Condition()
         self.asked: list[int] = []
@@ -32,6 +36,8 @@ class LongList:
         self.asked.append(limit)
         async with self._has_changed:
             self._has_changed.notify_all()
+        if start == self._held:
+            await asyncio.Event().wait()
         end = start + limit
         following = {"continue": str(end)} if end < len(self._objects) else {}
         metadata = {"resourceVersion": "7", **following}
@@ -66,23 +72,33 @@ async def test_large_objects_are_listed_a_few_at_once() -> None:
     assert listed.asked[:3] == [20, 2, 4]
 
 
-async def test_while_a_page_is_read_the_next_one_and_no_other_is_asked_for() -> None:
+async def test_while_a_page_is_read_the_next_one_and_no_other_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though whoever reads it does not let go of the loop."""
+    begun: list[str] = []
+    request = KubernetesApi.request
+
+    async def counted(api: KubernetesApi, method: str, path: str, **options: Any) -> Any:
+        begun.append(path)
+        return await request(api, method, path, **options)
+
+    monkeypatch.setattr(KubernetesApi, "request", counted)
     listed = LongList(100)
     async with listed.served() as api:
         pages = api.list_instances(None)
-        await anext(pages)
-        await listed.until(lambda: len(listed.asked) == 2)
-        await asyncio.sleep(0.1)
-        assert len(listed.asked) == 2
-        assert [len(page.items) async for page in pages] == [20] * 4
+        for number in range(5):
+            await anext(pages)
+            assert len(begun) == min(number + 2, 5)
     assert listed.asked == [20] * 5
 
 
 async def test_a_list_that_is_given_up_leaves_nothing_behind() -> None:
-    listed = LongList(100)
+    listed = LongList(100, held=20)
     async with listed.served() as api:
         pages = api.list_instances(None)
         await anext(pages)
+        await listed.until(lambda: len(listed.asked) == 2)
         assert [task for task in asyncio.all_tasks() if is_of_list(task)]
         await pages.aclose()
         assert not [task for task in asyncio.all_tasks() if is_of_list(task)]

@@ -239,6 +239,11 @@ def test_a_token_that_is_gone_as_soon_as_it_was_written_is_written_again_after_a
     assert WriteToken in kinds(decide(of, token_written=written_last, at=22))
 
 
+def test_a_clock_that_is_set_back_keeps_no_token_from_being_written() -> None:
+    written_last = WrittenToken(f"{build.POD_UID}-0", after(3600))
+    assert WriteToken in kinds(decide(token_written=written_last, at=20))
+
+
 def test_the_token_of_the_next_incarnation_is_written_at_once() -> None:
     written_last = WrittenToken(f"{build.POD_UID}-former", after(20))
     assert WriteToken in kinds(decide(TOLD, token_written=written_last, at=20.5))

@@ -10,6 +10,7 @@ from tests.faults.support.cluster import until
 from tests.faults.support.seen import SECRETS
 from tests.faults.support.trial import Rig, Trial
 from tests.faults.support.weather import Gone, Wall, error_object
+from training_sandbox_operator.model.names import INCARNATION_ANNOTATION
 
 
 @case("watches miss deletions", is_slow=True)
@@ -54,31 +55,31 @@ async def ends_told_late(rig: Rig) -> None:
         await until_collected(trial, await users.create())
         names = [await users.create() for _ in range(3)]
         await users.settle()
+        is_over = rig.node.delays[trial.namespace] = asyncio.Event()
         for pod in await rig.cluster.items(users.pods):
             rig.node.restart(pod)
-        await until("servers start", lambda: what_does_not_start(trial))
-        await asyncio.sleep(0.2)
+        await until("tokens of servers that start are written", lambda: what_is_not_again(trial))
         wall = Wall(lambda call: call.is_watch and not call.path.endswith(SECRETS))
         trial.meet(wall)
         trial.proxy.cut_streams()
         for name in names:
             await users.delete(name)
         trial.faults = len(names)
-        await asyncio.sleep(3)
+        before = len(trial.proxy.calls)
+        await asyncio.sleep(4)
+        written = [call for call in trial.proxy.calls[before:] if call.path.endswith(SECRETS)]
+        assert [call for call in written if call.method == "POST"], "no end was told late"
+        is_over.set()
         trial.forget(wall)
         await trial.finish()
 
 
-async def what_does_not_start(trial: Trial) -> str | None:
-    """Return what is not so yet: all servers of instances run again and are not ready."""
-    pods = await trial.rig.cluster.items(trial.workload.pods)
-    statuses = [
-        pod["status"]["containerStatuses"][0]
-        for pod in pods
-        if pod["metadata"]["ownerReferences"][0]["kind"] == "TrainingInstance"
-    ]
-    starting = [one for one in statuses if "running" in one["state"] and not one["ready"]]
-    return None if starting else f"no server starts: {statuses}"
+async def what_is_not_again(trial: Trial) -> str | None:
+    """Return what is not so yet: all Secrets are of servers that were started again."""
+    secrets = await trial.rig.cluster.items(trial.workload.secrets)
+    incarnations = [one["metadata"]["annotations"][INCARNATION_ANNOTATION] for one in secrets]
+    former = [one for one in incarnations if one.endswith("-0")]
+    return f"of {len(secrets)} these are of former servers: {former}" if former else None
 
 
 async def until_collected(trial: Trial, name: str) -> None:

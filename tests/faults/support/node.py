@@ -51,6 +51,7 @@ class Node:
         past: those of pods that are gone.
         faults: what happens to the calls of servers, by namespace.
         unreachable: UIDs of pods that run on, whatever is asked of this kubelet.
+        delays: until when servers that were started again do not become ready, by namespace.
     """
 
     def __init__(self, cluster: Cluster, random: Random) -> None:
@@ -63,6 +64,7 @@ class Node:
         self.servers: dict[str, Server] = {}
         self.past: dict[str, Server] = {}
         self.unreachable: set[str] = set()
+        self.delays: dict[str, asyncio.Event] = {}
         self.faults: defaultdict[str, list[Fault]] = defaultdict(list)
 
     @asynccontextmanager
@@ -180,6 +182,9 @@ class Node:
         await self._write(server.pod, {"containerStatuses": [boots]})
         # A kubelet tells of readiness later than of the start, also in whole seconds.
         await asyncio.sleep(1 + self._random.uniform(0, 0.3))
+        delay = self.delays.get(server.pod["metadata"]["namespace"])
+        if delay is not None:
+            await delay.wait()
         serves = {**boots, "ready": True, "started": True}
         ready = {"conditions": _conditions(ready=True)}
         await self._write(server.pod, {"containerStatuses": [serves], **ready})

@@ -169,7 +169,7 @@ class Operator:
         self._signal(signal.SIGTERM)
 
     def last_words(self) -> str:
-        """Return the end of what it has logged in all its lives that tells of an end."""
+        """Return what it has logged last in all its lives, but for what is in order."""
         lines = self._log.read_text().splitlines()
         return "\n".join([line for line in lines if " INFO " not in line][-20:])
 
@@ -223,7 +223,7 @@ def write_settings(folder: Path, name: str, proxy: ApiProxy, token: str) -> Path
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
     }
     (folder / f"{name}.kubeconfig").write_text(yaml.safe_dump(document))
-    # Of its own: another operator may read its own while this one is written.
+    # Each has its own: one of all would be written again while another operator reads it.
     catalogue = folder / f"{name}.catalogue.yaml"
     catalogue.write_text(_CATALOGUE)
     return catalogue

@@ -10,7 +10,7 @@ from tests.faults.support.seen import INSTANCES, PODS, SECRETS, Seen
 from training_sandbox_operator.model.names import INCARNATION_ANNOTATION, KIND, token_secret_name
 
 _OFTEN = 5
-"""As often the operator may write one token in a second: more only a race with a deletion does."""
+"""How often the operator may write one token in a second: only a race with deletions does more."""
 
 
 @dataclass

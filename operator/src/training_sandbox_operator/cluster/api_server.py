@@ -196,6 +196,8 @@ class ApiServer:
                 if position:
                     size = min(2 * size, _PAGE_SIZE)
                     page = asyncio.create_task(self._page(path, query, accept, position, size))
+                    # Whoever reads this page may not let go of the loop: it is asked for now.
+                    await asyncio.sleep(0)
                 yield Page(answer.get("items") or [], int(metadata["resourceVersion"]))
                 if not position:
                     return

@@ -1,6 +1,6 @@
 """Requests about Secrets: of those of instances, the operator asks for their metadata alone."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from training_sandbox_operator.cluster import paths
@@ -37,7 +37,7 @@ class Secrets:
         """Delete the Secret with this UID."""
         await self._api.request("DELETE", _path(key), body={"preconditions": {"uid": uid}})
 
-    def list(self, namespace: str | None) -> AsyncIterator[Page]:
+    def list(self, namespace: str | None) -> AsyncGenerator[Page]:
         """Yield the metadata of the Secrets that an operator has made for instances."""
         return self._api.list_pages(paths.secrets(namespace), _OURS, _METADATA_LIST)
 

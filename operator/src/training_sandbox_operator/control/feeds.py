@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class Source:
     """
 
     name: str
-    list: Callable[[str | None], AsyncIterator[Page]]
+    list: Callable[[str | None], AsyncGenerator[Page]]
     watch: Callable[[str | None, int], AsyncIterator[Change]] | None
     observe: Callable[[str | None, JsonObject], None]
     known: Callable[[], Iterable[Known]]
@@ -95,14 +95,15 @@ class Feed:
         listed: set[str] = set()
         as_of = 0
         versions = {one.uid: one.resource_version for one in self._source.known()}
-        async for page in self._source.list(self._namespace):
-            as_of = page.resource_version
-            for raw in page.items:
-                metadata = raw["metadata"]
-                listed.add(metadata["uid"])
-                # Nearly all are as they were, and to read an object takes longer than to get it.
-                if versions.get(metadata["uid"]) != int(metadata["resourceVersion"]):
-                    self._observe(None, raw)
+        async with contextlib.aclosing(self._source.list(self._namespace)) as pages:
+            async for page in pages:
+                as_of = page.resource_version
+                for raw in page.items:
+                    metadata = raw["metadata"]
+                    listed.add(metadata["uid"])
+                    # Nearly all are as they were, and to read an object takes long.
+                    if versions.get(metadata["uid"]) != int(metadata["resourceVersion"]):
+                        self._observe(None, raw)
         for one in list(self._source.known()):
             is_elsewhere = self._namespace is not None and one.key.namespace != self._namespace
             is_newer = one.resource_version > as_of

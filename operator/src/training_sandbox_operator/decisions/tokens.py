@@ -86,7 +86,8 @@ def plan_token(situation: Situation, instance: TrainingInstance, pod: Pod, now: 
     written = situation.token_written
     if written is not None and written.incarnation == pod.incarnation:
         again_at = written.at + _WRITTEN_AGAIN_AFTER
-        if now < again_at:
+        # Unless the clock was set back since.
+        if written.at <= now < again_at:
             return Plan(deadline=again_at)
     secret = situation.token_secret
     # A stranger's Secret is never deleted, whatever it is labelled: it is met when ours is created.
