@@ -34,7 +34,7 @@ _CONTROLLERS = "garbage-collector-controller,namespace-controller"
 # As on a machine with more memory than cores.
 _COLLECTED_LESS_OFTEN = {"GOGC": "500"}
 # Below the least that Linux gives to connections by itself.
-_PORTS = iter(random.sample(range(20_000, 32_768), 2_000))
+_PORTS = iter(random.sample(range(20_000, 32_768), 12_768))
 _LIMITS = ("--kube-api-qps=2000", "--kube-api-burst=4000", "--leader-elect=false")
 
 
@@ -356,4 +356,4 @@ def free_port() -> int:
     for port in _PORTS:
         with contextlib.suppress(OSError), socket.create_server(("", port)):
             return port
-    raise BenchmarkError("no port is left of the 2,000 that a process gives away")
+    raise BenchmarkError("all ports below those of connections are taken, or were given away")

@@ -89,15 +89,6 @@ async def test_the_kernel_does_not_send_for_minutes_what_the_network_does_not_ta
     assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2500
 
 
-async def test_lists_are_read_to_their_last_page(api: KubernetesApi, cluster: FakeCluster) -> None:
-    for number in range(5):
-        cluster.instance(f"demo-{number}")
-    pages = [page async for page in api.list_instances("research")]
-    names = [item["metadata"]["name"] for page in pages for item in page.items]
-    assert names == [f"demo-{number}" for number in range(5)]
-    assert len(pages) == 3
-
-
 @pytest.mark.parametrize("text", ["<h1>Welcome</h1>", "[]", ""])
 async def test_an_answer_of_somebody_else_is_none(text: str) -> None:
     async def answer(_: web.Request) -> web.Response:

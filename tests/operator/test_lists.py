@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.operator.fake_cluster import FakeCluster
 from training_sandbox_operator.cluster import api_server
 from training_sandbox_operator.cluster.errors import ExpiredError
 from training_sandbox_operator.cluster.kubernetes_api import KubernetesApi
@@ -20,13 +21,16 @@ class LongList:
 
     Args:
         held: the page that begins here is never answered.
+        forgotten: the page that begins here cannot be had any more.
 
     Attributes:
         asked: how many were asked for at most, page by page.
     """
 
-    def __init__(self, count: int, size: int = 1, held: int | None = None) -> None:
-        self._held = held
+    def __init__(
+        self, count: int, size: int = 1, *, held: int | None = None, forgotten: int | None = None
+    ) -> None:
+        self._held, self._forgotten = held, forgotten
         self._objects = [{"number": number, "text": "x" * size} for number in range(count)]
         self._has_changed = asyncio.Condition()
         self.asked: list[int] = []
@@ -38,6 +42,8 @@ class LongList:
             self._has_changed.notify_all()
         if start == self._held:
             await asyncio.Event().wait()
+        if start == self._forgotten:
+            return web.json_response({"reason": "Expired", "message": "too old"}, status=410)
         end = start + limit
         following = {"continue": str(end)} if end < len(self._objects) else {}
         metadata = {"resourceVersion": "7", **following}
@@ -60,16 +66,26 @@ class LongList:
 @pytest.fixture(autouse=True)
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_server, "_PAGE_SIZE", 20)
+
+
+async def test_lists_are_read_to_their_last_page(api: KubernetesApi, cluster: FakeCluster) -> None:
+    for number in range(5):
+        cluster.instance(f"demo-{number}")
+    pages = [page async for page in api.list_instances("research")]
+    names = [item["metadata"]["name"] for page in pages for item in page.items]
+    assert names == [f"demo-{number}" for number in range(5)]
+    assert len(pages) == 3
+
+
+async def test_large_objects_are_listed_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_server, "_PAGE_SIZE", 500)
     monkeypatch.setattr(api_server, "_LONGEST_PAGE_BYTES", 10_000)
-
-
-async def test_large_objects_are_listed_a_few_at_once() -> None:
     listed = LongList(7, size=4_000)
     async with listed.served() as api:
         pages = [page async for page in api.list_instances(None)]
     assert [one["number"] for page in pages for one in page.items] == list(range(7))
     assert max(len(page.items) for page in pages) == 2
-    assert listed.asked[:3] == [20, 2, 4]
+    assert listed.asked[:4] == [500, 50, 5, 1]
 
 
 async def test_while_a_page_is_read_the_next_one_and_no_other_is_asked_for(
@@ -109,19 +125,9 @@ def is_of_list(task: "asyncio.Task[Any]") -> bool:
 
 
 async def test_a_page_that_is_forgotten_meanwhile_ends_the_list() -> None:
-    app = web.Application()
-
-    async def answer(request: web.Request) -> web.Response:
-        if "continue" in request.query:
-            return web.json_response({"reason": "Expired", "message": "too old"}, status=410)
-        metadata = {"resourceVersion": "7", "continue": "next"}
-        return web.json_response({"metadata": metadata, "items": [{}]})
-
-    app.router.add_get("/apis/trainingsandbox.dev/v1alpha1/traininginstances", answer)
-    async with TestServer(app) as server:
-        url = str(server.make_url(""))
-        async with KubernetesApi(lambda: kopf.ConnectionInfo(server=url)) as api:
-            pages = api.list_instances(None)
-            assert (await anext(pages)).items == [{}]
-            with pytest.raises(ExpiredError):
-                await anext(pages)
+    listed = LongList(100, forgotten=20)
+    async with listed.served() as api:
+        pages = api.list_instances(None)
+        assert len((await anext(pages)).items) == 20
+        with pytest.raises(ExpiredError):
+            await anext(pages)

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.faults.support.case import case
 from tests.faults.support.cluster import until
+from tests.faults.support.objects import token_of
 from tests.faults.support.seen import Object
 from tests.faults.support.trial import OPERATORS, Rig, Trial
-from tests.faults.support.unsettled import token_of
 from tests.faults.support.workload import TOKEN_EDITS
 from training_sandbox_operator.model.names import MANAGED_BY, MANAGED_BY_LABEL, token_secret_name
 

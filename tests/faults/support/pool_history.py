@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from tests.faults.support.objects import is_ready
 from tests.faults.support.seen import INSTANCES, PODS, POOLS, Object, Seen
 from training_sandbox_operator.decisions.pool_members import share_replaced
 from training_sandbox_operator.model.names import TEMPLATE_LABEL
@@ -76,8 +77,7 @@ class _Pool:
     def takes(self, event: Seen) -> bool:
         """Take in a pod; returns whether it is a new one."""
         is_new = event.uid not in self.pods
-        conditions = event.one["status"].get("conditions", ())
-        if any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+        if is_ready(event.one):
             self._ever_ready.add(event.uid)
         self.pods[event.uid] = event.one["metadata"].get("labels", {}).get(TEMPLATE_LABEL, "")
         return is_new

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-
 from tests.faults.support.node import Node
+from tests.faults.support.objects import is_ready, token_of
 from tests.faults.support.seen import Object
 from training_sandbox_operator.model.names import INCARNATION_ANNOTATION
 
@@ -50,11 +49,6 @@ def tokenless(one: Object, tokens: dict[str, Object], node: Node) -> str | None:
     return None if is_admitted else "its server does not take its token"
 
 
-def token_of(secret: Object) -> str:
-    """The token that a Secret holds."""
-    return base64.b64decode(secret["data"]["token"]).decode()
-
-
 def unfilled(pool: Object, pods: list[Object]) -> str | None:
     """Return what a pool still waits for: its pods, or that its status tells of them.
 
@@ -65,15 +59,10 @@ def unfilled(pool: Object, pods: list[Object]) -> str | None:
         for pod in pods
         if pod["metadata"]["ownerReferences"][0]["uid"] == pool["metadata"]["uid"]
     ]
-    unready = [pod["metadata"]["name"] for pod in warm if not _is_ready(pod)]
+    unready = [pod["metadata"]["name"] for pod in warm if not is_ready(pod)]
     status, replicas = pool.get("status", {}), pool["spec"]["replicas"]
     counts = {status.get(count) for count in _COUNTS}
     is_told = status.get("observedGeneration") == pool["metadata"]["generation"]
     if is_told and counts == {replicas} == {len(warm)} and not unready:
         return None
     return f"the pool has {len(warm)} pods, of which are not ready {unready}: {pool}"
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod["status"].get("conditions", ())
-    return any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
